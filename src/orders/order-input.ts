@@ -1,0 +1,68 @@
+import { z } from 'zod'
+
+const sku = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[\x21-\x7e]+$/, 'a SKU is printable ASCII without spaces')
+const quantity = z.int().min(1).max(1_000_000)
+const minor = z.int().min(0).max(1_000_000_000)
+
+/** One line as asked for. Lines keep their order; one SKU may stand on several lines. */
+export const orderLineInput = z.strictObject({
+  sku,
+  qty: quantity,
+  unit_price_minor: minor.optional(),
+})
+
+/** A charge that is not shippable (carriage, voucher, manual): carried, totalled, never reserved. */
+export const chargeInput = z.strictObject({
+  code: z.string().min(1).max(32),
+  qty: z.int().min(-1_000_000).max(1_000_000),
+  unit_price_minor: z.int().min(-1_000_000_000).max(1_000_000_000),
+})
+
+/** Where the goods go. `country` is ISO 3166-1 alpha-2. */
+export const shipToInput = z.strictObject({
+  name: z.string().min(1).max(200).optional(),
+  street: z.string().min(1).max(400).optional(),
+  city: z.string().min(1).max(200).optional(),
+  region: z.string().min(1).max(200).optional(),
+  postal_code: z.string().min(1).max(32).optional(),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'ISO 3166-1 alpha-2')
+    .optional(),
+  phone: z.string().max(64).optional(),
+  email: z.string().max(320).optional(),
+})
+
+/**
+ * An order as HTTP, gRPC and files give it. Money in integer minor units, times ISO 8601 UTC.
+ * `unit_price_minor`, `customer`, `order_id` and `placed_at` count only from a caller with
+ * `orders:submit`, or from import.
+ */
+export const orderInput = z.strictObject({
+  order_id: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[\x21-\x7e]+$/)
+    .optional(),
+  placed_at: z.iso.datetime({ offset: true }).optional(),
+  customer: z.string().min(1).max(128).nullable().optional(),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'ISO 3166-1 alpha-2')
+    .nullable()
+    .optional(),
+  currency: z.string().regex(/^[A-Z]{3}$/, 'ISO 4217'),
+  lines: z.array(orderLineInput).min(1).max(1_000),
+  charges: z.array(chargeInput).max(100).optional(),
+  ship_to: shipToInput.optional(),
+})
+
+/** An order as given; see `orderInput`. */
+export type OrderInput = z.infer<typeof orderInput>
+/** An address as given; every part is optional here, a partner profile may ask for more. */
+export type ShipTo = z.infer<typeof shipToInput>

@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config'
+
+// Three projects: `house` needs no database and runs in `npm run check`; the others share one
+// PostgreSQL that the global setup starts once and every worker clones from a template.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'house', include: ['tests/house/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts'],
+          globalSetup: ['tests/postgres.setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'journeys',
+          include: ['tests/journeys/**/*.test.ts', 'tests/invariants/**/*.test.ts'],
+          globalSetup: ['tests/postgres.setup.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
