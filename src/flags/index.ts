@@ -1,0 +1,2 @@
+export { FLAGS } from './flag.ts'
+export type { FlagKey, FlagReader } from './flag.ts'

@@ -1,0 +1,20 @@
+import type { Clock } from '#kernel/index.ts'
+import type { Database } from './database/database.ts'
+
+/** Structured log: fields first, then a plain sentence; an order's id goes under `order_id`. */
+export type Log = {
+  readonly debug: (fields: object, message: string) => void
+  readonly info: (fields: object, message: string) => void
+  readonly warn: (fields: object, message: string) => void
+  readonly error: (fields: object, message: string) => void
+}
+
+/** What every shell verb is given once, at the composition root. */
+export type Context = {
+  readonly merchant: string
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  /** The id of the provenance row that stands for this build, schema, node and flag set now. */
+  readonly provenance: () => Promise<{ readonly id: string; readonly flagSetVersion: number }>
+}

@@ -1,0 +1,161 @@
+import pg from 'pg'
+import { invariant, refuse } from '#kernel/index.ts'
+import type { Refusal } from '#kernel/index.ts'
+import type { ColumnType, ParamsOf, RowOf, Statement } from './statement.ts'
+
+type Columns = Readonly<Record<string, ColumnType>>
+
+/** A pool of connections of the runtime role. Only `withTransaction` and `read` use it. */
+export type Database = { readonly pool: pg.Pool }
+/** An open transaction: what every verb takes, so that state and event commit together. */
+export type Transaction = { readonly client: pg.ClientBase; readonly isTransaction: true }
+
+const INT8 = 20
+const parsers: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    oid === INT8 && format !== 'binary' ? safeInteger : pg.types.getTypeParser(oid, format),
+}
+
+/** Opens a pool. `synchronous_commit` is forced on: an intent that may vanish is no intent. */
+export function openDatabase(url: string, options: { connectionsMax?: number } = {}): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.connectionsMax ?? 10,
+    types: parsers,
+    options: '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000',
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 60_000,
+  })
+  // An idle connection that breaks (restart, failover) must not end the process; the next use says so.
+  pool.on('error', () => undefined)
+  return { pool }
+}
+
+/** Closes every connection; open transactions are rolled back by the server. */
+export async function closeDatabase(database: Database): Promise<void> {
+  await database.pool.end()
+}
+
+const RETRIED = new Set(['40001', '40P01'])
+const ATTEMPTS_MAX = 8
+let retries = 0
+
+/** How many transactions this process ran again after 40001 or 40P01. */
+export function transactionRetries(): number {
+  return retries
+}
+
+/**
+ * Runs `body` in one READ COMMITTED transaction and commits. A serialization failure (40001) or
+ * deadlock (40P01) runs the whole body again, at most 8 times; bodies must be safe to run twice.
+ */
+export async function withTransaction<T>(
+  database: Database,
+  body: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const client = await database.pool.connect()
+    let isBroken = false
+    try {
+      await client.query('begin')
+      const value = await body({ client, isTransaction: true })
+      await client.query('commit')
+      return value
+    } catch (fault) {
+      isBroken = !(await rollback(client))
+      if (!isRetriable(fault) || attempt >= ATTEMPTS_MAX) throw fault
+      retries += 1
+    } finally {
+      client.release(isBroken)
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * attempt))
+  }
+}
+
+/** Runs one statement outside a transaction: for reads, and for statements that are complete alone. */
+export async function read<P extends Columns, R extends Columns>(
+  database: Database,
+  declared: Statement<P, R>,
+  params: ParamsOf<P>,
+): Promise<readonly RowOf<R>[]> {
+  const result = await database.pool.query<RowOf<R>>(toQuery(declared, params))
+  return result.rows
+}
+
+/** All rows of a statement. */
+export async function many<P extends Columns, R extends Columns>(
+  tx: Transaction,
+  declared: Statement<P, R>,
+  params: ParamsOf<P>,
+): Promise<readonly RowOf<R>[]> {
+  const result = await tx.client.query<RowOf<R>>(toQuery(declared, params))
+  return result.rows
+}
+
+/** The only row, or undefined. More than one is a broken invariant. */
+export async function maybe<P extends Columns, R extends Columns>(
+  tx: Transaction,
+  declared: Statement<P, R>,
+  params: ParamsOf<P>,
+): Promise<RowOf<R> | undefined> {
+  const rows = await many(tx, declared, params)
+  invariant(rows.length <= 1, `${declared.name} returns at most one row`)
+  return rows[0]
+}
+
+/** How many rows a statement touched: the answer of every guarded write. */
+export async function change<P extends Columns, R extends Columns>(
+  tx: Transaction,
+  declared: Statement<P, R>,
+  params: ParamsOf<P>,
+): Promise<number> {
+  const result = await tx.client.query(toQuery(declared, params))
+  return result.rowCount ?? 0
+}
+
+/** The SQLSTATE of a database fault, or undefined. */
+export function sqlState(fault: unknown): string | undefined {
+  if (!(fault instanceof Error) || !('code' in fault)) return undefined
+  return typeof fault.code === 'string' ? fault.code : undefined
+}
+
+/** True where the fault says that the database cannot be reached or is shutting down. */
+export function isUnavailable(fault: unknown): boolean {
+  const code = sqlState(fault) ?? ''
+  return /^(08|57P0|53)/.test(code) || /^E(CONNREFUSED|CONNRESET|PIPE|NOENT)$/.test(code)
+}
+
+/** The refusal of a database that does not answer, without its address. */
+export function databaseUnavailable(): { readonly ok: false; readonly refusal: Refusal } {
+  return refuse('database_unavailable', 'The database does not answer.')
+}
+
+function toQuery<P extends Columns, R extends Columns>(
+  declared: Statement<P, R>,
+  params: ParamsOf<P>,
+): pg.QueryConfig {
+  return {
+    name: declared.name,
+    text: declared.text,
+    values: Object.keys(declared.params).map((name) => params[name]),
+  }
+}
+
+async function rollback(client: pg.PoolClient): Promise<boolean> {
+  try {
+    await client.query('rollback')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isRetriable(fault: unknown): boolean {
+  return RETRIED.has(sqlState(fault) ?? '')
+}
+
+function safeInteger(text: string): number {
+  const value = Number(text)
+  invariant(Number.isSafeInteger(value), `${text} is a safe integer`)
+  return value
+}

@@ -1,0 +1,34 @@
+export {
+  change,
+  closeDatabase,
+  databaseUnavailable,
+  isUnavailable,
+  many,
+  maybe,
+  openDatabase,
+  read,
+  sqlState,
+  transactionRetries,
+  withTransaction,
+} from './database/database.ts'
+export type { Database, Transaction } from './database/database.ts'
+export { declaredStatements, jsonOf, sqlType, statement } from './database/statement.ts'
+export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
+export { checkSchema, migrate, schemaVersion } from './database/migrate.ts'
+export { appendEvents } from './records/append-events.ts'
+export type { NewEvent } from './records/append-events.ts'
+export { appendAudit } from './records/append-audit.ts'
+export type { AuditEntry } from './records/append-audit.ts'
+export { nodeName, recordProvenance } from './records/provenance.ts'
+export type { Provenance } from './records/provenance.ts'
+export { route, SCOPES } from './http/route.ts'
+export type {
+  Access,
+  AnyRoute,
+  Caller,
+  Route,
+  RouteReply,
+  RouteRequest,
+  Scope,
+} from './http/route.ts'
+export type { Context, Log } from './context.ts'
