@@ -43,7 +43,6 @@ create table orders.idempotency_key (
   key text not null,
   request_sha256 bytea not null check (octet_length(request_sha256) = 32),
   order_id text not null,
-  response text not null,
   at timestamptz not null default now(),
   primary key (merchant_id, scope, key)
 );

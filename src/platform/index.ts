@@ -8,6 +8,7 @@ export {
   openDatabase,
   read,
   sqlState,
+  transact,
   transactionRetries,
   withTransaction,
 } from './database/database.ts'

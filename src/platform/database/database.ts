@@ -1,24 +1,26 @@
-import pg from 'pg'
-import { invariant, refuse } from '#kernel/index.ts'
-import type { Refusal } from '#kernel/index.ts'
+import { Pool, types } from 'pg'
+import type { ClientBase, CustomTypesConfig, PoolClient, QueryConfig } from 'pg'
+import { invariant, orThrow, refuse, RefusedError } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
 import type { ColumnType, ParamsOf, RowOf, Statement } from './statement.ts'
 
 type Columns = Readonly<Record<string, ColumnType>>
 
 /** A pool of connections of the runtime role. Only `withTransaction` and `read` use it. */
-export type Database = { readonly pool: pg.Pool }
+export type Database = { readonly pool: Pool }
 /** An open transaction: what every verb takes, so that state and event commit together. */
-export type Transaction = { readonly client: pg.ClientBase; readonly isTransaction: true }
+export type Transaction = { readonly client: ClientBase; readonly isTransaction: true }
 
-const INT8 = 20
-const parsers: pg.CustomTypesConfig = {
+const parsers: CustomTypesConfig = {
   getTypeParser: (oid, format) =>
-    oid === INT8 && format !== 'binary' ? safeInteger : pg.types.getTypeParser(oid, format),
+    oid === types.builtins.INT8 && format !== 'binary'
+      ? safeInteger
+      : types.getTypeParser(oid, format),
 }
 
 /** Opens a pool. `synchronous_commit` is forced on: an intent that may vanish is no intent. */
 export function openDatabase(url: string, options: { connectionsMax?: number } = {}): Database {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: url,
     max: options.connectionsMax ?? 10,
     types: parsers,
@@ -69,6 +71,23 @@ export async function withTransaction<T>(
       client.release(isBroken)
     }
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * attempt))
+  }
+}
+
+/**
+ * Like `withTransaction`, for a body that may refuse: a refusal rolls everything back and is
+ * returned, so that a verb can refuse half-way without leaving a half.
+ */
+export async function transact<T>(
+  database: Database,
+  body: (tx: Transaction) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  try {
+    const value = await withTransaction(database, async (tx) => orThrow(await body(tx)))
+    return { ok: true, value }
+  } catch (fault) {
+    if (fault instanceof RefusedError) return { ok: false, refusal: fault.refusal }
+    throw fault
   }
 }
 
@@ -133,7 +152,7 @@ export function databaseUnavailable(): { readonly ok: false; readonly refusal: R
 function toQuery<P extends Columns, R extends Columns>(
   declared: Statement<P, R>,
   params: ParamsOf<P>,
-): pg.QueryConfig {
+): QueryConfig {
   return {
     name: declared.name,
     text: declared.text,
@@ -141,7 +160,7 @@ function toQuery<P extends Columns, R extends Columns>(
   }
 }
 
-async function rollback(client: pg.PoolClient): Promise<boolean> {
+async function rollback(client: PoolClient): Promise<boolean> {
   try {
     await client.query('rollback')
     return true

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import pg from 'pg'
+import { Client } from 'pg'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 
@@ -30,7 +30,7 @@ export async function schemaVersion(): Promise<number> {
  * unknown file is refused (`database_schema`). Two at once: the second waits for the first.
  */
 export async function migrate(ownerUrl: string): Promise<Outcome<{ applied: readonly string[] }>> {
-  const client = new pg.Client({ connectionString: ownerUrl })
+  const client = new Client({ connectionString: ownerUrl })
   await client.connect()
   try {
     await client.query(`select pg_advisory_lock(hashtext('holdfast/migrate'))`)
@@ -46,7 +46,7 @@ export async function migrate(ownerUrl: string): Promise<Outcome<{ applied: read
 }
 
 async function applyMissing(
-  client: pg.Client,
+  client: Client,
   checksums: Map<number, string>,
 ): Promise<Outcome<{ applied: readonly string[] }>> {
   const applied: string[] = []
@@ -74,7 +74,7 @@ async function applyMissing(
 /** Refuses where the database is not at exactly the schema of this build. */
 export async function checkSchema(url: string): Promise<Outcome<{ version: number }>> {
   const needed = await schemaVersion()
-  const client = new pg.Client({ connectionString: url })
+  const client = new Client({ connectionString: url })
   try {
     await client.connect()
     const rows = await client.query<{ version: number }>(

@@ -85,7 +85,7 @@ export function statement<
     name: declared.name,
     text,
     params: declared.params,
-    row: declared.row ?? emptyRow<R>(),
+    row: declared.row ?? Object.create(null),
   }
   registered.set(made.name, made)
   return made
@@ -101,6 +101,3 @@ export function sqlType(type: ColumnType | undefined): string {
   if (typeof type === 'object') return 'jsonb'
   return (type ?? 'text').replaceAll('?', '')
 }
-
-// A statement without a declared row returns none; its row type is the empty record.
-const emptyRow = <R extends Columns>(): R => Object.create(null)

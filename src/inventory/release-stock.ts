@@ -1,0 +1,37 @@
+import { many } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
+import { applyMovements } from './move-stock.ts'
+import { lockStock, openReservations, reservedSkus } from './stock-statements.ts'
+
+/**
+ * Gives back what is still reserved for some orders or checkouts; `sourceId` names the fact that
+ * freed it (a withdrawal, an expiry). A second release finds nothing open and moves nothing.
+ * Returns the units given back.
+ */
+export async function releaseStock(
+  tx: Transaction,
+  merchant: string,
+  releases: readonly { subjectId: string; sourceId: string }[],
+): Promise<{ units: number }> {
+  const subjects = releases.map((one) => one.subjectId)
+  const skus = (await many(tx, reservedSkus, { merchant, subjects })).map((row) => row.sku)
+  if (skus.length === 0) return { units: 0 }
+  await many(tx, lockStock, { merchant, skus: skus.toSorted() })
+  const sources = new Map(releases.map((one) => [one.subjectId, one.sourceId]))
+  const open = await many(tx, openReservations, { merchant, subjects })
+  await applyMovements(
+    tx,
+    merchant,
+    open.map((row) => ({
+      subjectId: row.subject_id,
+      sourceId: sources.get(row.subject_id) ?? row.subject_id,
+      lineNo: row.line_no,
+      locationId: row.location_id,
+      sku: row.sku,
+      kind: 'release',
+      onHand: 0,
+      reserved: -row.units,
+    })),
+  )
+  return { units: open.reduce((sum, row) => sum + row.units, 0) }
+}

@@ -1,0 +1,151 @@
+import { statement } from '#platform/index.ts'
+
+/**
+ * Locks the stock rows of some SKUs in the one global order (sku, location), so that no two
+ * transactions can wait for each other. Everything that moves stock starts here.
+ */
+export const lockStock = statement({
+  name: 'inventory.lock_stock',
+  params: { merchant: 'text', skus: 'text[]' },
+  row: {
+    sku: 'text',
+    location_id: 'text',
+    available: 'int8',
+    on_hand: 'int8',
+    is_quarantined: 'bool',
+  },
+  text: `
+    select sku, location_id, available, on_hand, quarantined_at is not null as is_quarantined
+      from inventory.stock
+     where merchant_id = $merchant and sku = any($skus)
+     order by sku, location_id
+       for update`,
+})
+
+/**
+ * A sale: units go from available to reserved where there are enough and the SKU is not in
+ * quarantine, and the ledger gets its rows in the same statement. Returns how many rows gave.
+ */
+export const takeStock = statement({
+  name: 'inventory.take_stock',
+  params: {
+    merchant: 'text',
+    skus: 'text[]',
+    locations: 'text[]',
+    units: 'int8[]',
+    subjects: 'text[]',
+    lines: 'int4[]',
+    line_locations: 'text[]',
+    line_skus: 'text[]',
+    line_units: 'int8[]',
+  },
+  row: { taken: 'int8' },
+  text: `
+    with taken as (
+      update inventory.stock s
+         set available = s.available - d.units, reserved = s.reserved + d.units
+        from unnest($skus, $locations, $units) as d(sku, location_id, units)
+       where s.merchant_id = $merchant and s.sku = d.sku and s.location_id = d.location_id
+         and s.available >= d.units and s.quarantined_at is null
+      returning 1
+    ), ledger as (
+      insert into inventory.movement
+        (merchant_id, subject_id, line_no, location_id, kind, source_id, sku, on_hand_delta, reserved_delta)
+      select $merchant, m.subject_id, m.line_no, m.location_id, 'reserve', m.subject_id, m.sku, 0, m.units
+        from unnest($subjects, $lines, $line_locations, $line_skus, $line_units)
+          as m(subject_id, line_no, location_id, sku, units)
+    )
+    select count(*) as taken from taken`,
+})
+
+/**
+ * Every other move: deltas on the physical book and on what is reserved. What a physical fact takes
+ * beyond the free stock becomes shortfall; a book below zero puts the row into quarantine.
+ */
+export const moveStock = statement({
+  name: 'inventory.move_stock',
+  params: {
+    merchant: 'text',
+    skus: 'text[]',
+    locations: 'text[]',
+    on_hand: 'int8[]',
+    reserved: 'int8[]',
+  },
+  row: { sku: 'text', location_id: 'text', on_hand: 'int8', available: 'int8' },
+  text: `
+    update inventory.stock s
+       set on_hand = s.on_hand + d.on_hand,
+           reserved = s.reserved + d.reserved,
+           available = greatest(s.on_hand + d.on_hand - s.reserved - d.reserved, 0),
+           shortfall = greatest(s.reserved + d.reserved - s.on_hand - d.on_hand, 0)
+      from unnest($skus, $locations, $on_hand, $reserved) as d(sku, location_id, on_hand, reserved)
+     where s.merchant_id = $merchant and s.sku = d.sku and s.location_id = d.location_id
+    returning s.sku, s.location_id, s.on_hand, s.available`,
+})
+
+/** Ledger rows. A fact that is already there is a broken invariant: callers check before. */
+export const insertMovements = statement({
+  name: 'inventory.insert_movements',
+  params: {
+    merchant: 'text',
+    subjects: 'text[]',
+    lines: 'int4[]',
+    locations: 'text[]',
+    kinds: 'text[]',
+    sources: 'text[]',
+    skus: 'text[]',
+    on_hand: 'int8[]',
+    reserved: 'int8[]',
+  },
+  text: `
+    insert into inventory.movement
+      (merchant_id, subject_id, line_no, location_id, kind, source_id, sku, on_hand_delta, reserved_delta)
+    select $merchant, m.subject_id, m.line_no, m.location_id, m.kind, m.source_id, m.sku, m.on_hand, m.reserved
+      from unnest($subjects, $lines, $locations, $kinds, $sources, $skus, $on_hand, $reserved)
+        as m(subject_id, line_no, location_id, kind, source_id, sku, on_hand, reserved)`,
+})
+
+/** What is still reserved, line by line, for some orders or checkouts: a sum over the ledger. */
+export const openReservations = statement({
+  name: 'inventory.open_reservations',
+  params: { merchant: 'text', subjects: 'text[]' },
+  row: { subject_id: 'text', line_no: 'int4', location_id: 'text', sku: 'text', units: 'int8' },
+  text: `
+    select subject_id, line_no, location_id, sku, sum(reserved_delta)::int8 as units
+      from inventory.movement
+     where merchant_id = $merchant and subject_id = any($subjects)
+     group by subject_id, line_no, location_id, sku
+    having sum(reserved_delta) > 0
+     order by subject_id, line_no, location_id`,
+})
+
+/** The SKUs that some orders or checkouts ever reserved: what must be locked before a release. */
+export const reservedSkus = statement({
+  name: 'inventory.reserved_skus',
+  params: { merchant: 'text', subjects: 'text[]' },
+  row: { sku: 'text' },
+  text: `
+    select distinct sku from inventory.movement
+     where merchant_id = $merchant and subject_id = any($subjects) and kind = 'reserve'`,
+})
+
+/** Withdraws SKUs from sale at every location until somebody explains their stock. */
+export const quarantineSkus = statement({
+  name: 'inventory.quarantine_skus',
+  params: { merchant: 'text', skus: 'text[]' },
+  text: `
+    update inventory.stock set quarantined_at = now()
+     where merchant_id = $merchant and sku = any($skus) and quarantined_at is null`,
+})
+
+/** Makes the stock rows of (SKU, location) pairs that have none yet, all counters at zero. */
+export const ensureStockRows = statement({
+  name: 'inventory.ensure_stock_rows',
+  params: { merchant: 'text', skus: 'text[]', locations: 'text[]' },
+  text: `
+    insert into inventory.stock (merchant_id, sku, location_id)
+    select distinct $merchant, d.sku, d.location_id
+      from unnest($skus, $locations) as d(sku, location_id)
+     order by d.sku, d.location_id
+    on conflict do nothing`,
+})
