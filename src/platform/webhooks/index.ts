@@ -1,0 +1,6 @@
+export { signWebhook } from './sign-webhook.ts'
+export type { WebhookHeaders } from './sign-webhook.ts'
+export { verifyWebhook } from './verify-webhook.ts'
+export type { VerifiedWebhook } from './verify-webhook.ts'
+export { parseStrictJson } from './strict-json.ts'
+export { isWebhookSecret, newWebhookSecret } from './secret.ts'
