@@ -1,0 +1,85 @@
+import { statement } from '#platform/index.ts'
+
+/** How far a partner can be trusted to deduplicate (HDP/1 §1.12); measured, D until then. */
+export type PartnerGrade = 'A' | 'B' | 'C' | 'D'
+
+/** A fulfillment partner: who takes our dispatches and holds the stock of one location. */
+export type Partner = {
+  readonly id: string
+  readonly name: string
+  /** The root of the partner's API, without a trailing slash. */
+  readonly url: string
+  readonly locationId: string
+  readonly grade: PartnerGrade
+  readonly concurrencyMax: number
+  readonly allowPrivate: boolean
+  readonly pausedAt: Date | null
+  readonly pausedReason: string | null
+}
+
+const row = {
+  id: 'text',
+  name: 'text',
+  url: 'text',
+  location_id: 'text',
+  grade: 'text',
+  concurrency_max: 'int4',
+  allow_private: 'bool',
+  paused_at: 'timestamptz?',
+  paused_reason: 'text?',
+} as const
+
+/** Every partner of a merchant, by id. */
+export const selectPartners = statement({
+  name: 'partners.select_partners',
+  params: { merchant: 'text' },
+  row,
+  text: `
+    select id, name, url, location_id, grade, concurrency_max, allow_private, paused_at, paused_reason
+      from partners.partner
+     where merchant_id = $merchant
+     order by id`,
+})
+
+/** One partner. */
+export const selectPartner = statement({
+  name: 'partners.select_partner',
+  params: { merchant: 'text', id: 'text' },
+  row,
+  text: `
+    select id, name, url, location_id, grade, concurrency_max, allow_private, paused_at, paused_reason
+      from partners.partner
+     where merchant_id = $merchant and id = $id`,
+})
+
+type PartnerRow = {
+  readonly id: string
+  readonly name: string
+  readonly url: string
+  readonly location_id: string
+  readonly grade: string
+  readonly concurrency_max: number
+  readonly allow_private: boolean
+  readonly paused_at: Date | null
+  readonly paused_reason: string | null
+}
+
+/** A partner from its row. */
+export function partnerOf(one: PartnerRow): Partner {
+  return {
+    id: one.id,
+    name: one.name,
+    url: one.url,
+    locationId: one.location_id,
+    grade: gradeOf(one.grade),
+    concurrencyMax: one.concurrency_max,
+    allowPrivate: one.allow_private,
+    pausedAt: one.paused_at,
+    pausedReason: one.paused_reason,
+  }
+}
+
+/** A grade that we do not know is the careful one. */
+function gradeOf(text: string): PartnerGrade {
+  return text === 'A' || text === 'B' || text === 'C' ? text : 'D'
+}

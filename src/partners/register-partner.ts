@@ -1,0 +1,165 @@
+import { accept, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import {
+  appendAudit,
+  appendEvents,
+  change,
+  maybe,
+  statement,
+  withTransaction,
+} from '#platform/index.ts'
+import type { Context, Transaction } from '#platform/index.ts'
+import { isWebhookSecret, newWebhookSecret } from '#platform/webhooks/index.ts'
+import { checkPartnerUrl } from './partner-url.ts'
+import { partnerOf, selectPartner } from './partner.ts'
+import type { Partner } from './partner.ts'
+import { liveSecretsIn } from './partner-secrets.ts'
+import type { SecretDirection } from './partner-secrets.ts'
+import { sealSecret } from './seal-secret.ts'
+
+/** A partner to register. A secret that is not given is made: `whsec_` and 32 random bytes. */
+export type NewPartner = {
+  readonly id: string
+  readonly name?: string
+  readonly url: string
+  /** `loc-<id>` where absent; the caller creates the inventory location. */
+  readonly locationId?: string
+  readonly allowPrivate?: boolean
+  readonly concurrencyMax?: number
+  readonly secrets?: { readonly dispatch?: string; readonly event?: string }
+}
+
+/** The registered partner; `newSecrets` are shown once, at the registration that made them. */
+export type RegisteredPartner = {
+  readonly partner: Partner
+  readonly newSecrets?: { readonly dispatch: string; readonly event: string }
+}
+
+const insertPartner = statement({
+  name: 'partners.insert_partner',
+  params: {
+    merchant: 'text',
+    id: 'text',
+    name: 'text',
+    url: 'text',
+    location: 'text',
+    concurrency: 'int4',
+    private: 'bool',
+  },
+  text: `
+    insert into partners.partner
+      (merchant_id, id, name, url, location_id, concurrency_max, allow_private)
+    values ($merchant, $id, $name, $url, $location, $concurrency, $private)
+    on conflict do nothing`,
+})
+
+const insertSecrets = statement({
+  name: 'partners.insert_secrets',
+  params: { merchant: 'text', partner: 'text', directions: 'text[]', sealed: 'bytea[]' },
+  text: `
+    insert into partners.secret (merchant_id, partner_id, direction, number, sealed)
+    select $merchant, $partner, s.direction, 1, s.sealed
+      from unnest($directions, $sealed) as s(direction, sealed)`,
+})
+
+/**
+ * Registers a partner with its two secrets. The same id with the same address is the same partner;
+ * with another address, location or secret it is refused (`partner_exists`). Input that breaks the
+ * address policy is `body_invalid`.
+ */
+export async function registerPartner(
+  context: Context,
+  masterKey: Uint8Array,
+  input: NewPartner & { readonly actor: string },
+): Promise<Outcome<RegisteredPartner>> {
+  const url = checkPartnerUrl(input.url, input.allowPrivate ?? false)
+  if (!url.ok) return url
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(input.id)) {
+    return refuse('body_invalid', 'A partner id is a-z, 0-9 and -, at most 32.', { field: 'id' })
+  }
+  for (const secret of Object.values(input.secrets ?? {})) {
+    if (!isWebhookSecret(secret)) {
+      return refuse('body_invalid', 'A secret is whsec_ and base64 of 24 to 64 bytes.', {
+        field: 'secret',
+      })
+    }
+  }
+  return withTransaction(context.database, (tx) =>
+    insertOrCompare(tx, context.merchant, masterKey, { ...input, url: url.value }),
+  )
+}
+
+async function insertOrCompare(
+  tx: Transaction,
+  merchant: string,
+  masterKey: Uint8Array,
+  input: NewPartner & { readonly actor: string },
+): Promise<Outcome<RegisteredPartner>> {
+  const location = input.locationId ?? `loc-${input.id}`
+  const inserted = await change(tx, insertPartner, {
+    merchant,
+    id: input.id,
+    name: input.name ?? input.id,
+    url: input.url,
+    location,
+    concurrency: input.concurrencyMax ?? 4,
+    private: input.allowPrivate ?? false,
+  })
+  const row = await maybe(tx, selectPartner, { merchant, id: input.id })
+  if (!row) return refuse('partner_unknown', 'The partner is not there.')
+  const partner = partnerOf(row)
+  if (inserted === 0) {
+    const isSame =
+      partner.url === input.url &&
+      partner.locationId === location &&
+      (await hasSecrets(tx, merchant, masterKey, input))
+    return isSame
+      ? accept({ partner })
+      : refuse('partner_exists', `Partner ${input.id} exists with another address or secret.`)
+  }
+  const newSecrets = {
+    dispatch: input.secrets?.dispatch ?? newWebhookSecret(),
+    event: input.secrets?.event ?? newWebhookSecret(),
+  }
+  await storeSecrets(tx, merchant, masterKey, input.id, newSecrets)
+  await appendEvents(tx, merchant, [{ subjectId: input.id, kind: 'partner.registered' }])
+  await appendAudit(tx, merchant, {
+    actor: input.actor,
+    action: 'partner.register',
+    subjectId: input.id,
+    after: { url: partner.url, location_id: location, allow_private: partner.allowPrivate },
+  })
+  return accept({ partner, newSecrets })
+}
+
+async function storeSecrets(
+  tx: Transaction,
+  merchant: string,
+  masterKey: Uint8Array,
+  partner: string,
+  secrets: Record<SecretDirection, string>,
+): Promise<void> {
+  const seal = (direction: SecretDirection) =>
+    sealSecret(masterKey, { merchant, partner, direction, number: 1 }, secrets[direction])
+  await change(tx, insertSecrets, {
+    merchant,
+    partner,
+    directions: ['dispatch', 'event'],
+    sealed: [seal('dispatch'), seal('event')],
+  })
+}
+
+async function hasSecrets(
+  tx: Transaction,
+  merchant: string,
+  masterKey: Uint8Array,
+  input: NewPartner,
+): Promise<boolean> {
+  for (const direction of ['dispatch', 'event'] as const) {
+    const given = input.secrets?.[direction]
+    if (given === undefined) continue
+    const place = { merchant, partner: input.id, direction }
+    if (!(await liveSecretsIn(tx, masterKey, place)).includes(given)) return false
+  }
+  return true
+}
