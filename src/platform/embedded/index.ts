@@ -1,0 +1,6 @@
+export { attachEmbedded } from './attach-embedded.ts'
+export { readMasterKey } from './secrets.ts'
+export { startEmbedded } from './start-embedded.ts'
+export type { EmbeddedPostgres } from './start-embedded.ts'
+export { startThrowaway } from './throwaway-cluster.ts'
+export type { ThrowawayCluster } from './throwaway-cluster.ts'
