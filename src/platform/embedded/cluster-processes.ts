@@ -39,10 +39,17 @@ export async function stopLeftovers(
       'database_unavailable',
       `PostgreSQL processes of ${place.cluster} do not end: ${(await processesOf(place)).join(', ')}`,
     )
-  // PostgreSQL believes any live pid in this file; ours is known to be gone.
-  if (postmaster !== undefined && isRunning(postmaster))
-    await rm(join(place.cluster, 'postmaster.pid'), { force: true })
+  await removeLocks(place, postmaster)
   return accept(undefined)
+}
+
+// PostgreSQL believes every pid in its lock files that exists: a stranger's, and a zombie's where a
+// container has no init to reap it. Our server is known to be gone, so its locks go too.
+async function removeLocks(place: DataHome, postmaster: number | undefined): Promise<void> {
+  if (postmaster !== undefined && isKnownToSystem(postmaster))
+    await rm(join(place.cluster, 'postmaster.pid'), { force: true })
+  for (const name of await readdir(place.sockets))
+    if (name.startsWith('.s.PGSQL.')) await rm(join(place.sockets, name), { force: true })
 }
 
 /** The status that the postmaster `pid` wrote to `postmaster.pid`, such as `ready`. */
@@ -92,7 +99,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-function isRunning(pid: number): boolean {
+function isKnownToSystem(pid: number): boolean {
   try {
     return sendSignal(pid, 0)
   } catch (fault) {

@@ -43,7 +43,8 @@ async function thisPlace(): Promise<Omit<ProcessIdentity, 'pid' | 'startTime'>> 
   return { host: hostname(), boot: boot?.trim() ?? '', pidNamespace: pidNamespace ?? '' }
 }
 
-async function startTimeOf(pid: number): Promise<string | undefined> {
+/** When a process started, in the units of its system; undefined where it has ended, reaped or not. */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
   if (process.platform !== 'linux') return startTimeByPs(pid)
   const stat = await unlessMissing(readFile(`/proc/${pid}/stat`, 'utf8'))
   // The command name may hold spaces and brackets: fields are counted behind its last bracket (proc(5)).
