@@ -46,6 +46,11 @@ export const REFUSALS = {
   },
   usage_invalid: { http: 400, grpc: 'invalid_argument', means: 'the command line is wrong' },
   route_unknown: { http: 404, grpc: 'unimplemented', means: 'no such route' },
+  method_unsupported: {
+    http: 405,
+    grpc: 'unimplemented',
+    means: 'the route exists but not with this method; `Allow` lists those it has',
+  },
   // Access
   unauthenticated: { http: 401, grpc: 'unauthenticated', means: 'no valid credential was given' },
   forbidden: {
@@ -58,6 +63,7 @@ export const REFUSALS = {
     grpc: 'unauthenticated',
     means: 'the one-time login was used or is too old',
   },
+  api_key_unknown: { http: 404, grpc: 'not_found', means: 'no such API key, or already revoked' },
   // Idempotency
   idempotency_key_missing: {
     http: 400,

@@ -63,6 +63,8 @@ export type Route<B = unknown, Q = unknown, P = unknown> = {
   readonly body?: z.ZodType<B>
   readonly query?: z.ZodType<Q>
   readonly params?: z.ZodType<P>
+  /** `form` takes application/x-www-form-urlencoded, for pages; JSON (RFC 8259) where absent. */
+  readonly bodyFormat?: 'json' | 'form'
   /** Largest body in bytes; 64 KiB where absent. */
   readonly bodyMaxBytes?: number
   readonly handle: (request: RouteRequest<B, Q, P>) => Promise<Outcome<RouteReply>>

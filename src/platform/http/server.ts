@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto'
+import fastifyHelmet from '@fastify/helmet'
+import { fastify } from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { accept, base32, refuse } from '#kernel/index.ts'
+import type { Log } from '../context.ts'
+import type { Authenticate } from './authorize.ts'
+import { openApi } from './openapi.ts'
+import { problemReply } from './problem.ts'
+import { route as declareRoute } from './route.ts'
+import type { AnyRoute } from './route.ts'
+import { sendReply } from './send-reply.ts'
+import { serveRefusals } from './serve-refusals.ts'
+import { BODY_MAX_BYTES, finisher, serveRoute } from './serve-route.ts'
+import type { Served } from './serve-route.ts'
+
+/** What a server is made of. `port` 0 picks a free one. */
+export type HttpServerOptions = {
+  readonly routes: readonly AnyRoute[]
+  readonly host: string
+  readonly port: number
+  readonly authenticate: Authenticate
+  readonly log: Log
+  readonly observe?: (served: Served) => void
+  readonly about?: { readonly title: string; readonly version: string; readonly url?: string }
+}
+
+/** A listening server. `close` takes no new request and lets running ones finish, at most 10 s. */
+export type HttpServer = {
+  readonly url: string
+  readonly port: number
+  readonly close: () => Promise<void>
+}
+
+const CLOSE_MAX_MS = 10_000
+
+/** Serves the declared routes, `/openapi.json` made from them, and problem+json for all else. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { log, authenticate } = options
+  const routes: AnyRoute[] = [...options.routes]
+  routes.push(openApiRoute(routes, options.about ?? { title: 'Holdfast', version: '0' }))
+  const app = bareServer()
+  await app.register(fastifyHelmet, {
+    global: false,
+    referrerPolicy: { policy: 'same-origin' },
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } },
+  })
+  const finish = finisher(log, options.observe)
+  for (const route of routes) serveRoute(app, route, { authenticate, log, finish })
+  serveRefusals(app, routes, { log, finish })
+  await app.listen({ host: options.host, port: options.port })
+  const address = app.server.address()
+  const port = typeof address === 'object' && address ? address.port : options.port
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  return { url: `http://${host}:${port}`, port, close: () => closeWithin(app) }
+}
+
+function bareServer(): FastifyInstance {
+  const start = base32(randomBytes(5))
+  let count = 0
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_MAX_BYTES,
+    connectionTimeout: 120_000,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    http: { headersTimeout: 15_000, maxHeaderSize: 16 * 1024 },
+    return503OnClosing: false,
+    genReqId: () => `req_${start}${(count += 1).toString(36)}`,
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (_fault, request, reply) => {
+      const { refusal } = refuse('route_unknown', 'The address is not a valid path.')
+      sendReply(reply, request.id, problemReply(refusal, request.id))
+    },
+  })
+  // The bytes are kept as they came: signatures and idempotency are about bytes, not objects.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    ['application/json', 'application/x-www-form-urlencoded'],
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  )
+  return app
+}
+
+function openApiRoute(
+  routes: readonly AnyRoute[],
+  about: { readonly title: string; readonly version: string; readonly url?: string },
+): AnyRoute {
+  let text: string | undefined
+  return declareRoute({
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This API as OpenAPI 3.1.',
+    access: { kind: 'public' },
+    audit: { none: 'read' },
+    handle: async () => {
+      text ??= JSON.stringify(openApi(routes, about))
+      return accept({ status: 200, body: text, contentType: 'application/json; charset=utf-8' })
+    },
+  })
+}
+
+async function closeWithin(app: FastifyInstance): Promise<void> {
+  // Whatever still runs after the deadline is cut: a stop must end.
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_MAX_MS)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { silentLog } from './log.ts'
+import { createShutdown } from './shutdown.ts'
+
+test('parts end newest first, one after the other', async () => {
+  const ended: string[] = []
+  const shutdown = createShutdown({ log: silentLog })
+  shutdown.onShutdown('database', () => void ended.push('database'))
+  shutdown.onShutdown('server', async () => {
+    await Promise.resolve()
+    ended.push('server')
+  })
+  expect(await shutdown.run('test')).toBe(true)
+  expect(ended).toEqual(['server', 'database'])
+})
+
+test('a part that fails or hangs is passed and told', async () => {
+  const ended: string[] = []
+  const shutdown = createShutdown({ log: silentLog, deadlineMs: 5 })
+  shutdown.onShutdown('database', () => void ended.push('database'))
+  shutdown.onShutdown('hangs', () => new Promise(() => undefined))
+  shutdown.onShutdown('fails', () => Promise.reject(new Error('no')))
+  expect(await shutdown.run('test')).toBe(false)
+  expect(ended).toEqual(['database'])
+})
+
+test('stopping twice stops once', async () => {
+  let count = 0
+  const shutdown = createShutdown({ log: silentLog })
+  shutdown.onShutdown('part', () => void (count += 1))
+  await Promise.all([shutdown.run('a'), shutdown.run('b')])
+  expect(count).toBe(1)
+})

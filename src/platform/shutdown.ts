@@ -1,0 +1,70 @@
+import type { Log } from './context.ts'
+
+/** What must end, in order: the last that was started ends first. */
+export type Shutdown = {
+  /** Registers the end of a part that has just started. */
+  readonly onShutdown: (name: string, end: () => Promise<void> | void) => void
+  /** Ends everything once, newest first; resolves to true where each part ended in time. */
+  readonly run: (reason: string) => Promise<boolean>
+}
+
+/** Ends parts one after the other. A part that fails or outlives `deadlineMs` is logged and passed. */
+export function createShutdown(options: { log: Log; deadlineMs?: number }): Shutdown {
+  const parts: { name: string; end: () => Promise<void> | void }[] = []
+  const deadlineMs = options.deadlineMs ?? 15_000
+  let running: Promise<boolean> | undefined
+
+  const endAll = async (reason: string): Promise<boolean> => {
+    options.log.info({ reason }, 'stopping')
+    let isClean = true
+    for (let part = parts.pop(); part; part = parts.pop()) {
+      const fault = await endWithin(part.end, deadlineMs)
+      if (fault === undefined) continue
+      isClean = false
+      options.log.error({ part: part.name, err: fault }, 'a part did not stop cleanly')
+    }
+    options.log.info({ reason, clean: isClean }, 'stopped')
+    return isClean
+  }
+
+  return {
+    onShutdown: (name, end) => void parts.push({ name, end }),
+    run: (reason) => (running ??= endAll(reason)),
+  }
+}
+
+/**
+ * Ends on SIGINT or SIGTERM, then calls `exit` with 0, or 1 where a part did not end. A second
+ * signal exits at once with 1: whoever presses Ctrl-C twice means it.
+ */
+export function shutdownOnSignals(shutdown: Shutdown, exit: (code: number) => void): void {
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) {
+      exit(1)
+      return
+    }
+    isStopping = true
+    void shutdown.run(signal).then((isClean) => exit(isClean ? 0 : 1))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+async function endWithin(end: () => Promise<void> | void, deadlineMs: number): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Error>((resolve) => {
+    timer = setTimeout(() => resolve(new Error(`still running after ${deadlineMs} ms`)), deadlineMs)
+  })
+  const ended = Promise.resolve()
+    .then(end)
+    .then(
+      () => undefined,
+      (fault: unknown) => fault ?? new Error('failed without a reason'),
+    )
+  try {
+    return await Promise.race([ended, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
