@@ -35,7 +35,10 @@ type Write = { chunks: Buffer[]; end: number; mustSync: boolean }
 export async function openLedger(path: string, partner: string): Promise<Ledger> {
   const file = await openFile(path)
   const state = emptyState()
-  let durable = await fold(file, state)
+  let durable = await fold(file, state).catch(async (fault: unknown) => {
+    await file.close()
+    throw fault
+  })
   let failure: unknown
 
   const flush = async (write: Write): Promise<void> => {

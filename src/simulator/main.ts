@@ -6,21 +6,23 @@ import { readConfig } from './config.ts'
 import { startSimulator } from './start-simulator.ts'
 
 async function main(): Promise<void> {
+  const isChild = process.connected
   const config = orThrow(await readConfig(orThrow(configPath())))
   const simulator = await startSimulator(config)
-  const ready = { ready: true, partners: simulator.partners }
-  process.stdout.write(`${JSON.stringify(ready)}\n`)
-  process.send?.(ready)
   const end = (): void => {
     simulator.stop().then(
       () => process.exit(0),
       (fault: unknown) => fail(fault),
     )
   }
-  // A parent that died between fork and now has sent its 'disconnect' already.
-  if (process.send && !process.connected) end()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
   process.once('disconnect', end)
+  // A parent that died during the start has sent its 'disconnect' already.
+  if (isChild && !process.connected) return end()
+  // Said last: whoever reads it may signal at once.
+  const ready = { ready: true, partners: simulator.partners }
+  process.stdout.write(`${JSON.stringify(ready)}\n`)
+  process.send?.(ready)
 }
 
 function configPath(): Outcome<string> {

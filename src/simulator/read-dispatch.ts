@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { canonicalJson, sha256Hex } from '#kernel/index.ts'
+import { sha256Hex } from '#kernel/index.ts'
 import type { CanonicalValue } from '#kernel/index.ts'
+import { canonicalText } from './canonical-text.ts'
 import { KEY } from './judge-request.ts'
 import { against } from './problem.ts'
 import type { Judged } from './problem.ts'
@@ -62,11 +63,8 @@ export function readDispatch(body: Buffer): Judged<Dispatch> {
 export function contentSha256(body: CanonicalValue): string | undefined {
   const { schema = null, type = null, batch = null, orders = null } = record(body)
   const named = Array.isArray(orders) ? orders.map(withoutOrderKey) : orders
-  try {
-    return sha256Hex(canonicalJson({ schema, type, batch, orders: named }))
-  } catch {
-    return undefined
-  }
+  const text = canonicalText({ batch, orders: named, schema, type })
+  return text === undefined ? undefined : sha256Hex(text)
 }
 
 function withoutOrderKey(value: CanonicalValue): CanonicalValue {

@@ -29,7 +29,7 @@ export function protocolRoutes(
   const webhook = new Webhook(partner.dispatchSecret)
 
   const decide = async (work: (append: Append) => Answer): Promise<Answer> =>
-    (await ledger.transact(work)) ?? problem('overloaded')
+    (await ledger.transact(work)) ?? overloaded()
 
   const create = async (request: ProtocolRequest): Promise<Answer> => {
     const envelope = judgeEnvelope(webhook, request)
@@ -77,6 +77,11 @@ export function protocolRoutes(
     if (isWrite) return route.key === undefined ? create(request) : problem('method_not_allowed')
     return look(request, route.key)
   }
+}
+
+function overloaded(): Answer {
+  const answer = problem('overloaded')
+  return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } }
 }
 
 type Route =

@@ -134,7 +134,9 @@ export async function receiver(statusFor: (event: SentEvent) => number = () => 2
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => void server.close().closeAllConnections())
+  onTestFinished(() => {
+    server.close().closeAllConnections()
+  })
   const address = server.address()
   invariant(address !== null && typeof address === 'object', 'the receiver listens')
   return { url: `http://127.0.0.1:${address.port}`, attempts, taken }

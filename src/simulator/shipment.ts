@@ -47,7 +47,9 @@ function shipmentId(partner: PartnerName, number: number, parcel: number): strin
 
 // A fulfillment whose lines alone would fill an event ships in several parcels.
 function packOrder(partner: PartnerName, order: NumberedOrder, bytesMax: number): Shipment[] {
-  return cut(order.lines, bytesMax - 1_024).map((lines, index) => ({
+  const bytes = Buffer.byteLength(JSON.stringify(order.lines))
+  const parcels = bytes < bytesMax - 1_024 ? [order.lines] : cut(order.lines, bytesMax - 1_024)
+  return parcels.map((lines, index) => ({
     shipment_id: shipmentId(partner, order.number, index + 1),
     fulfillment_id: order.fulfillment_id,
     carrier: partner.name,
