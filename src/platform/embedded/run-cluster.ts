@@ -53,7 +53,7 @@ export async function runCluster(
   if (!cleared.ok) return cleared
   await removeDrafts(place)
   const hasCluster = (await unlessMissing(stat(join(place.cluster, 'PG_VERSION')))) !== undefined
-  const passwords = await ensureSecrets(place.dataDir, hasCluster)
+  const passwords = await ensureSecrets(place.dataDir, hasCluster ? place.cluster : undefined)
   if (!passwords.ok) return passwords
   if (!hasCluster) {
     log('Making the PostgreSQL cluster')

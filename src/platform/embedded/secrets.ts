@@ -22,7 +22,7 @@ const MASTER_KEY_BYTES = 32
  */
 export async function ensureSecrets(
   dataDir: string,
-  hasCluster: boolean,
+  existingCluster: string | undefined,
 ): Promise<Outcome<Passwords>> {
   for (const [name, make] of [
     ['master.key', () => randomBytes(MASTER_KEY_BYTES)],
@@ -30,10 +30,10 @@ export async function ensureSecrets(
   ] as const) {
     const path = join(dataDir, name)
     if ((await unlessMissing(readFile(path))) !== undefined) continue
-    if (hasCluster)
+    if (existingCluster !== undefined)
       return refuse(
         'database_unavailable',
-        `${path} is missing, but its database exists. Put the file back, or move the database folder away to begin anew.`,
+        `${path} is missing, but its database exists. Put the file back, or move ${existingCluster} away to begin anew.`,
       )
     await createFile(path, make())
   }
