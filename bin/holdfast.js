@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+// Runs the command line on the pinned Node, whatever Node started this file: the sources are
+// TypeScript, which the pinned version runs as they are.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const home = new URL('../', import.meta.url)
+const pinned = fileURLToPath(new URL('node_modules/node/bin/node', home))
+const main = fileURLToPath(new URL('src/cli/main.ts', home))
+const runtime = existsSync(pinned) ? pinned : process.execPath
+
+if (runtime === process.execPath || Number(process.versions.node.split('.')[0]) >= 24) {
+  await import('../src/cli/main.ts')
+} else {
+  const child = spawn(runtime, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // A terminal sends Ctrl-C to the whole group; the child stops in order and we leave with its code.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => (signal === 'SIGINT' ? undefined : child.kill(signal)))
+  }
+  child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
+}

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { orThrow } from '#kernel/index.ts'
+import { read, transact, withTransaction } from '#platform/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { createTestDatabase } from '../../tests/database.ts'
+import type { TestDatabase } from '../../tests/database.ts'
+import { availability, listStock, negativeStockSkus } from './availability.ts'
+import { inventoryChecks } from './checks.ts'
+import { issueShipment } from './issue-stock.ts'
+import { addLocation } from './location.ts'
+import { recordStock } from './record-stock.ts'
+import type { StockDocument } from './record-stock.ts'
+import { releaseStock } from './release-stock.ts'
+import { reserveStock } from './reserve-stock.ts'
+
+let db: TestDatabase
+beforeAll(async () => {
+  db = await createTestDatabase({ connectionsMax: 20 })
+  await withTransaction(db.database, (tx) => addLocation(tx, 'main', { id: 'loc-a', name: 'A' }))
+})
+afterAll(() => db.drop())
+
+const record = (
+  document: StockDocument,
+): Promise<Outcome<{ wasNew: boolean; negativeSkus: readonly string[] }>> =>
+  transact(db.database, (tx) => recordStock(tx, 'main', document, 'test'))
+const receive = (sku: string, quantity: number, id = `rcv-${sku}`) =>
+  record({ id, kind: 'receive', lines: [{ sku, locationId: 'loc-a', quantity }] })
+const buy = (sku: string, qty: number, subjectId: string) =>
+  withTransaction(db.database, async (tx) => {
+    const [answer] = await reserveStock(tx, 'main', [
+      { subjectId, maySplit: true, lines: [{ lineNo: 1, sku, qty }] },
+    ])
+    return answer
+  })
+const row = async (sku: string) => (await listStock(db.database, 'main', { sku, limit: 1 }))[0]
+const violations = async () =>
+  (
+    await Promise.all(
+      inventoryChecks.map((check) => read(db.database, check.find, { merchant: 'main' })),
+    )
+  ).flat()
+
+describe('the stock book', () => {
+  test('sells the last unit once to forty buyers at once', async () => {
+    orThrow(await receive('LAST', 1))
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => buy('LAST', 1, `ord_last${n}`)),
+    )
+    expect(answers.filter((answer) => answer?.ok)).toHaveLength(1)
+    expect(answers.find((answer) => answer && !answer.ok)).toMatchObject({
+      refusal: { code: 'insufficient_stock' },
+    })
+    expect(await row('LAST')).toMatchObject({ on_hand: 1, reserved: 1, available: 0 })
+  })
+
+  test('releases once, however often it is asked', async () => {
+    orThrow(await receive('REL', 5))
+    await buy('REL', 3, 'ord_rel')
+    const release = (source: string) =>
+      withTransaction(db.database, (tx) =>
+        releaseStock(tx, 'main', [{ subjectId: 'ord_rel', sourceId: source }]),
+      )
+    const units = await Promise.all(['cxl_1', 'cxl_2', 'cxl_3', 'cxl_4'].map(release))
+    expect(units.map((one) => one.units).toSorted()).toEqual([0, 0, 0, 3])
+    expect(await row('REL')).toMatchObject({ on_hand: 5, reserved: 0, available: 5 })
+  })
+
+  test('records a document once and refuses its id with other content', async () => {
+    expect(await receive('DOC', 5, 'doc-1')).toMatchObject({ value: { wasNew: true } })
+    expect(await receive('DOC', 5, 'doc-1')).toMatchObject({ value: { wasNew: false } })
+    expect(await receive('DOC', 6, 'doc-1')).toMatchObject({
+      refusal: { code: 'adjustment_conflict' },
+    })
+    expect(await availability(db.database, 'main', ['DOC'])).toEqual([
+      { sku: 'DOC', available: 5, isSellable: true },
+    ])
+  })
+
+  test('an adjustment cannot take reserved units, and a refused document leaves nothing', async () => {
+    orThrow(await receive('ADJ', 2))
+    await buy('ADJ', 2, 'ord_adj')
+    const lines = [
+      { sku: 'ADJ2', locationId: 'loc-a', quantity: 7 },
+      { sku: 'ADJ', locationId: 'loc-a', quantity: -1 },
+    ]
+    expect(await record({ id: 'adj-1', kind: 'adjust', lines })).toMatchObject({
+      refusal: { code: 'stock_insufficient', field: 'lines[1].quantity' },
+    })
+    expect(await row('ADJ2')).toBeUndefined()
+  })
+
+  test('a count may go below what is reserved and shows the shortfall', async () => {
+    orThrow(await receive('CNT', 5))
+    await buy('CNT', 4, 'ord_cnt')
+    orThrow(
+      await record({
+        id: 'cnt-1',
+        kind: 'count',
+        lines: [{ sku: 'CNT', locationId: 'loc-a', quantity: 1 }],
+      }),
+    )
+    expect(await row('CNT')).toMatchObject({ on_hand: 1, reserved: 4, available: 0, shortfall: 3 })
+  })
+
+  test('a shipment beyond the book is recorded, told and quarantined; the same one counts once', async () => {
+    orThrow(await receive('NEG', 2))
+    await buy('NEG', 2, 'ord_neg')
+    const shipment = {
+      shipmentId: 'shp_1',
+      orderId: 'ord_neg',
+      locationId: 'loc-a',
+      lines: [{ lineNo: 1, sku: 'NEG', qty: 3 }],
+    }
+    const book = () => withTransaction(db.database, (tx) => issueShipment(tx, 'main', [shipment]))
+    expect(await book()).toEqual({ negativeSkus: ['NEG'] })
+    expect(await book()).toEqual({ negativeSkus: [] })
+    expect(await row('NEG')).toMatchObject({ on_hand: -1, reserved: 0, available: 0, shortfall: 1 })
+    expect(await negativeStockSkus(db.database, 'main')).toBe(1)
+    orThrow(await receive('NEG', 9, 'rcv-neg-2'))
+    expect(await buy('NEG', 1, 'ord_neg2')).toMatchObject({ refusal: { code: 'sku_quarantined' } })
+  })
+
+  test('direct SQL as the runtime role cannot sell below zero', async () => {
+    orThrow(await receive('SQL', 1))
+    const sell = `update inventory.stock set available = available - 2, reserved = reserved + 2 where sku = 'SQL'`
+    await expect(db.database.pool.query(sell)).rejects.toThrow(/violates check constraint/)
+  })
+
+  test('counters equal the ledger after all of it', async () => {
+    expect(await violations()).toEqual([])
+  })
+})

@@ -1,0 +1,119 @@
+import { accept, bytesEqual, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { many } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
+import { claimKeys, claimReferences, selectKeys, selectReferences } from './order-statements.ts'
+import type { PlaceRequest } from './place-request.ts'
+
+/** One request on its way: its order id is made before the claim, so that the claim can name it. */
+export type PlaceItem = {
+  readonly index: number
+  readonly request: PlaceRequest
+  readonly reference: string | null
+  readonly content: Buffer
+  orderId: string
+  /** True where `orderId` is an order that exists: the answer is a replay. */
+  isKnown: boolean
+}
+
+/** Thrown to roll a batch back and run it again with what was learned. */
+export class RunAgain extends Error {}
+
+/**
+ * Claims the Idempotency-Keys (sorted), then the references (sorted) of a batch. Answers each item:
+ * accepted (new or known), or refused `idempotency_key_reused`, `order_reference_conflict`.
+ */
+export async function claimOrders(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+): Promise<ReadonlyMap<PlaceItem, Outcome<void>>> {
+  const answers = new Map<PlaceItem, Outcome<void>>(items.map((item) => [item, accept(undefined)]))
+  await claimByKey(tx, merchant, items, answers)
+  const fresh = items.filter((item) => !item.isKnown && answers.get(item)?.ok)
+  await claimByReference(tx, merchant, fresh, answers)
+  return answers
+}
+
+async function claimByKey(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+  answers: Map<PlaceItem, Outcome<void>>,
+): Promise<void> {
+  const keyed = items.flatMap((item) =>
+    item.request.idempotency ? [{ item, ...item.request.idempotency }] : [],
+  )
+  if (keyed.length === 0) return
+  const params = {
+    merchant,
+    scopes: keyed.map((one) => one.scope),
+    keys: keyed.map((one) => one.key),
+  }
+  const claimed = await many(tx, claimKeys, {
+    ...params,
+    requests: keyed.map((one) => one.requestSha256),
+    orders: keyed.map((one) => one.item.orderId),
+  })
+  if (claimed.length === keyed.length) return
+  const mine = new Set(claimed.map((row) => `${row.scope}\n${row.key}`))
+  const taken = new Map(
+    (await many(tx, selectKeys, params)).map((row) => [`${row.scope}\n${row.key}`, row]),
+  )
+  for (const { item, scope, key, requestSha256 } of keyed) {
+    const row = taken.get(`${scope}\n${key}`)
+    if (mine.has(`${scope}\n${key}`) || !row) continue
+    if (bytesEqual(row.request_sha256, requestSha256)) {
+      item.orderId = row.order_id
+      item.isKnown = true
+    } else {
+      answers.set(
+        item,
+        refuse('idempotency_key_reused', 'This Idempotency-Key was used with another body.'),
+      )
+    }
+  }
+}
+
+async function claimByReference(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+  answers: Map<PlaceItem, Outcome<void>>,
+): Promise<void> {
+  const named = items.flatMap((item) =>
+    item.reference === null ? [] : [{ item, reference: item.reference }],
+  )
+  if (named.length === 0) return
+  const refs = named.map((one) => one.reference)
+  const claimed = await many(tx, claimReferences, {
+    merchant,
+    refs,
+    contents: named.map((one) => one.item.content),
+    orders: named.map((one) => one.item.orderId),
+  })
+  if (claimed.length === named.length) return
+  const mine = new Set(claimed.map((row) => row.reference))
+  const taken = new Map(
+    (await many(tx, selectReferences, { merchant, refs })).map((row) => [row.reference, row]),
+  )
+  let mustRunAgain = false
+  for (const { item, reference } of named) {
+    const row = taken.get(reference)
+    if (mine.has(reference) || !row) continue
+    if (!bytesEqual(row.content_sha256, item.content)) {
+      answers.set(
+        item,
+        refuse('order_reference_conflict', `${reference} exists with other content.`, {
+          field: 'order_id',
+        }),
+      )
+      continue
+    }
+    // A key of this batch already names the id we made; it must name the order that exists.
+    if (item.request.idempotency) mustRunAgain = true
+    item.orderId = row.order_id
+    item.isKnown = true
+  }
+  if (mustRunAgain) throw new RunAgain('a reference was placed before')
+}

@@ -1,0 +1,150 @@
+import { jsonOf, statement } from '#platform/index.ts'
+import type { OrderLine } from './order-line.ts'
+
+/** Claims Idempotency-Keys, sorted; a key that is taken returns no row. Waits for a twin in flight. */
+export const claimKeys = statement({
+  name: 'orders.claim_keys',
+  params: {
+    merchant: 'text',
+    scopes: 'text[]',
+    keys: 'text[]',
+    requests: 'bytea[]',
+    orders: 'text[]',
+  },
+  row: { scope: 'text', key: 'text' },
+  text: `
+    insert into orders.idempotency_key (merchant_id, scope, key, request_sha256, order_id)
+    select $merchant, k.scope, k.key, k.request, k.order_id
+      from unnest($scopes, $keys, $requests, $orders) as k(scope, key, request, order_id)
+     order by k.scope, k.key
+    on conflict do nothing
+    returning scope, key`,
+})
+
+/** What taken keys stand for. */
+export const selectKeys = statement({
+  name: 'orders.select_keys',
+  params: { merchant: 'text', scopes: 'text[]', keys: 'text[]' },
+  row: { scope: 'text', key: 'text', request_sha256: 'bytea', order_id: 'text' },
+  text: `
+    select i.scope, i.key, i.request_sha256, i.order_id
+      from orders.idempotency_key i
+      join unnest($scopes, $keys) as k(scope, key) on i.scope = k.scope and i.key = k.key
+     where i.merchant_id = $merchant`,
+})
+
+/** Claims merchant references, sorted; one that is taken returns no row. */
+export const claimReferences = statement({
+  name: 'orders.claim_references',
+  params: { merchant: 'text', refs: 'text[]', contents: 'bytea[]', orders: 'text[]' },
+  row: { reference: 'text' },
+  text: `
+    insert into orders.order_reference (merchant_id, reference, order_id, content_sha256)
+    select $merchant, r.reference, r.order_id, r.content
+      from unnest($refs, $contents, $orders) as r(reference, content, order_id)
+     order by r.reference
+    on conflict do nothing
+    returning reference`,
+})
+
+/** What taken references stand for. */
+export const selectReferences = statement({
+  name: 'orders.select_references',
+  params: { merchant: 'text', refs: 'text[]' },
+  row: { reference: 'text', order_id: 'text', content_sha256: 'bytea' },
+  text: `
+    select reference, order_id, content_sha256 from orders.order_reference
+     where merchant_id = $merchant and reference = any($refs)`,
+})
+
+/** Placed orders with their first decision: what the first answer said, so that a replay says it again. */
+export const selectPlaced = statement({
+  name: 'orders.select_placed',
+  params: { merchant: 'text', ids: 'text[]' },
+  row: {
+    id: 'text',
+    order_number: 'text',
+    reference: 'text?',
+    currency: 'text',
+    total_minor: 'int8',
+    lines: jsonOf<readonly OrderLine[]>(),
+    verdict: 'text?',
+    reasons: 'text[]?',
+  },
+  text: `
+    select o.id, o.order_number, o.reference, o.currency, o.total_minor, o.lines, d.verdict, d.reasons
+      from orders."order" o
+      left join orders.decision d on d.merchant_id = o.merchant_id and d.order_id = o.id and d.number = 1
+     where o.merchant_id = $merchant and o.id = any($ids)`,
+})
+
+/** Orders, in one statement for the whole batch. */
+export const insertOrders = statement({
+  name: 'orders.insert_orders',
+  params: {
+    merchant: 'text',
+    ids: 'text[]',
+    numbers: 'text[]',
+    refs: 'text?[]',
+    sources: 'text[]',
+    customers: 'text?[]',
+    countries: 'text?[]',
+    currencies: 'text[]',
+    lines: 'text[]',
+    charges: 'text?[]',
+    goods: 'int8[]',
+    totals: 'int8[]',
+    ship_tos: 'text[]',
+    digests: 'bytea[]',
+    placed: 'text[]',
+  },
+  text: `
+    insert into orders."order"
+      (merchant_id, id, order_number, reference, source, customer, country, currency, lines, charges,
+       goods_minor, total_minor, ship_to, order_digest, placed_at)
+    select $merchant, o.id, o.number, o.reference, o.source, o.customer, o.country, o.currency,
+           o.lines::jsonb, o.charges::jsonb, o.goods, o.total, o.ship_to::jsonb, o.digest, o.placed::timestamptz
+      from unnest($ids, $numbers, $refs, $sources, $customers, $countries, $currencies, $lines, $charges,
+                  $goods, $totals, $ship_tos, $digests, $placed)
+        as o(id, number, reference, source, customer, country, currency, lines, charges,
+             goods, total, ship_to, digest, placed)`,
+})
+
+/** Decisions and their place in the hand-over outbox, in one statement. */
+export const insertDecisions = statement({
+  name: 'orders.insert_decisions',
+  params: {
+    merchant: 'text',
+    orders: 'text[]',
+    numbers: 'int4[]',
+    ids: 'text[]',
+    verdicts: 'text[]',
+    reasons: 'text[]',
+    decided_by: 'text',
+    actor: 'text',
+    note: 'text?',
+    rule_version: 'int4',
+    flags: 'int8',
+    revisions: 'int4[]',
+    digests: 'bytea[]',
+    key_id: 'text',
+    approvals: 'bytea?[]',
+    effective: 'int8[]',
+    strata: 'text[]',
+    provenance: 'text',
+  },
+  text: `
+    with decided as (
+      insert into orders.decision
+        (merchant_id, order_id, number, id, verdict, reasons, decided_by, actor, note, rule_version,
+         flag_set_version, revision, order_digest, key_id, approval, effective_at, strata, provenance_id)
+      select $merchant, d.order_id, d.number, d.id, d.verdict,
+             case when d.reasons = '' then '{}' else string_to_array(d.reasons, ',') end,
+             $decided_by, $actor, $note, $rule_version, $flags, d.revision, d.digest, $key_id, d.approval,
+             to_timestamp(d.effective / 1000.0), d.strata::jsonb, $provenance
+        from unnest($orders, $numbers, $ids, $verdicts, $reasons, $revisions, $digests, $approvals, $effective, $strata)
+          as d(order_id, number, id, verdict, reasons, revision, digest, approval, effective, strata)
+    )
+    insert into orders.handover_outbox (merchant_id, order_id, number)
+    select $merchant, q.order_id, q.number from unnest($orders, $numbers) as q(order_id, number)`,
+})

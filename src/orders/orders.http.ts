@@ -1,0 +1,226 @@
+import { z } from 'zod'
+import { accept, refuse, sha256 } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { route } from '#platform/index.ts'
+import type { AnyRoute, RouteReply } from '#platform/index.ts'
+import { completeCheckout, openCheckout } from './checkout.ts'
+import { idempotencyKey } from './idempotency-header.ts'
+import { orderInput, shipToInput } from './order-input.ts'
+import type { OrderInput } from './order-input.ts'
+import { findOrder } from './order-queries.ts'
+import type { OrdersDeps } from './orders-deps.ts'
+import { placedBody } from './placed-body.ts'
+import { dropUndefined } from './place-request.ts'
+import type { PlaceOutcome } from './place-request.ts'
+import { withdrawOrder } from './withdraw-order.ts'
+import type { WithdrawalWish } from './withdraw-order.ts'
+
+const MIB = 1_048_576
+
+/** Routes that a shop or a buyer calls. A buyer holds the order's own token. */
+export function storeRoutes(deps: OrdersDeps): readonly AnyRoute[] {
+  return [
+    placeRoute(deps),
+    checkoutRoute(deps),
+    completeRoute(deps),
+    showRoute(deps),
+    cancelRoute(deps),
+    addressRoute(deps),
+  ]
+}
+
+const placeRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'POST',
+    path: '/store/orders',
+    summary: 'Place an order: stock is reserved and the order reviewed before the answer',
+    access: { kind: 'public' },
+    audit: { none: 'event_log' },
+    body: orderInput,
+    bodyMaxBytes: MIB,
+    handle: async ({ body, caller, headers, rawBody }) => {
+      const key = idempotencyKey(headers['idempotency-key'])
+      if (!key.ok) return key
+      const isTrusted = caller.scopes.has('orders:submit')
+      const allowed = isTrusted ? accept(undefined) : onlyPublicFields(body)
+      if (!allowed.ok) return allowed
+      const outcome = await deps.placing.place({
+        input: body,
+        source: 'http',
+        isTrusted,
+        submittedHold: false,
+        idempotency: { scope: caller.actor, key: key.value, requestSha256: sha256(rawBody) },
+      })
+      return reply(deps, outcome)
+    },
+  })
+
+function reply(deps: OrdersDeps, outcome: PlaceOutcome): Outcome<RouteReply> {
+  if (outcome.kind === 'refused') return { ok: false, refusal: outcome.refusal }
+  return accept({
+    status: 201,
+    body: placedBody(outcome.order, deps.tokens),
+    ...(outcome.kind === 'replayed' ? { headers: { 'idempotent-replayed': 'true' } } : {}),
+  })
+}
+
+// The public form sells at catalog price to the session's customer, which without accounts is a guest.
+function onlyPublicFields(body: OrderInput): Outcome<void> {
+  const forbidden =
+    (body.order_id !== undefined && 'order_id') ||
+    (body.placed_at !== undefined && 'placed_at') ||
+    (body.customer !== undefined && 'customer') ||
+    (body.charges !== undefined && 'charges') ||
+    pricedLine(body)
+  if (!forbidden) return accept(undefined)
+  return refuse('body_invalid', `${forbidden} is taken only from an API key with orders:submit.`, {
+    field: forbidden,
+  })
+}
+
+function pricedLine(body: OrderInput): string | false {
+  const index = body.lines.findIndex((line) => line.unit_price_minor !== undefined)
+  return index >= 0 && `lines[${index}].unit_price_minor`
+}
+
+const checkoutRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'POST',
+    path: '/store/checkouts',
+    summary: 'Open a checkout: its stock is held for a quarter of an hour',
+    access: { kind: 'public' },
+    audit: { none: 'event_log' },
+    body: orderInput,
+    bodyMaxBytes: MIB,
+    handle: async ({ body }) => {
+      const allowed = onlyPublicFields(body)
+      if (!allowed.ok) return allowed
+      const opened = await openCheckout(deps.placing.deps, body)
+      if (!opened.ok) return opened
+      const { id, expiresAt } = opened.value
+      return accept({
+        status: 201,
+        body: { id, token: deps.tokens.tokenOf(id), expires_at: expiresAt },
+      })
+    },
+  })
+
+const completeRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'POST',
+    path: '/store/checkouts/:id/complete',
+    summary: 'Turn a checkout into an order; completing again answers the same order',
+    access: { kind: 'order_token' },
+    audit: { none: 'event_log' },
+    params: z.strictObject({ id: z.string().max(64) }),
+    handle: async ({ params, headers }) => {
+      if (!deps.tokens.isTokenOf(params.id, tokenFrom(headers))) {
+        return refuse('checkout_unknown', 'There is no such checkout, or the token is not its own.')
+      }
+      const done = await completeCheckout(deps.placing.deps, params.id)
+      if (!done.ok) return done
+      if (done.value.order)
+        return accept({ status: 201, body: placedBody(done.value.order, deps.tokens) })
+      const order = await deps.placing.recall(done.value.orderId)
+      if (!order) return refuse('order_unknown', 'The order of this checkout cannot be read.')
+      return accept({
+        status: 201,
+        body: placedBody(order, deps.tokens),
+        headers: { 'idempotent-replayed': 'true' },
+      })
+    },
+  })
+
+const showRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'GET',
+    path: '/store/orders/:id',
+    summary: 'One order, for whoever holds its token',
+    access: { kind: 'order_token' },
+    audit: { none: 'read' },
+    params: z.strictObject({ id: z.string().max(64) }),
+    handle: async ({ params, headers }) => {
+      const order = deps.tokens.isTokenOf(params.id, tokenFrom(headers))
+        ? await findOrder(deps.context.database, deps.context.merchant, params.id)
+        : undefined
+      if (!order) return UNKNOWN
+      const stage = await deps.stageOf(order.id)
+      return accept({
+        status: 200,
+        body: {
+          id: order.id,
+          order_number: order.order_number,
+          status: order.state === 'placed' ? stage : order.state,
+          review: { verdict: order.verdict },
+          placed_at: order.placed_at,
+          ship_to: order.ship_to,
+          total: { amount: order.total_minor, currency: order.currency },
+          lines: order.lines,
+        },
+      })
+    },
+  })
+
+const UNKNOWN = refuse('order_unknown', 'There is no such order, or the token is not its own.')
+
+const cancelRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'POST',
+    path: '/store/orders/:id/cancel',
+    summary: 'Cancel an order before it is sealed; afterwards dispatch_sealed',
+    access: { kind: 'order_token' },
+    audit: { action: 'orders.cancel' },
+    params: z.strictObject({ id: z.string().max(64) }),
+    body: z.strictObject({ reason: z.string().min(1).max(500).optional() }).optional(),
+    handle: ({ params, headers, body }) =>
+      byBuyer(deps, params.id, headers, {
+        kind: 'cancel',
+        reason: body?.reason ?? 'cancelled by the buyer',
+      }),
+  })
+
+const addressRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'PUT',
+    path: '/store/orders/:id/ship-to',
+    summary: 'Send an order elsewhere before it is sealed; it is reviewed again',
+    access: { kind: 'order_token' },
+    audit: { action: 'orders.amend' },
+    params: z.strictObject({ id: z.string().max(64) }),
+    body: shipToInput,
+    handle: ({ params, headers, body }) =>
+      byBuyer(deps, params.id, headers, {
+        kind: 'amend',
+        reason: 'address changed by the buyer',
+        shipTo: dropUndefined(body),
+      }),
+  })
+
+async function byBuyer(
+  deps: OrdersDeps,
+  orderId: string,
+  headers: Readonly<Record<string, string | undefined>>,
+  wish: Pick<WithdrawalWish, 'kind' | 'reason' | 'shipTo'>,
+): Promise<Outcome<RouteReply>> {
+  if (!deps.tokens.isTokenOf(orderId, tokenFrom(headers))) return UNKNOWN
+  return withdrawalReply(deps, { ...wish, orderId, actor: `buyer:${orderId}` })
+}
+
+/** Carries a wish out and answers it: 200 when done, 202 while fulfillment cannot be asked. */
+export async function withdrawalReply(
+  deps: OrdersDeps,
+  wish: WithdrawalWish,
+): Promise<Outcome<RouteReply>> {
+  const answer = await withdrawOrder(deps.placing.deps, deps.askWithdrawal, wish)
+  if (!answer.ok) return answer
+  const isDone = answer.value.state === 'done'
+  return accept({
+    status: isDone ? 200 : 202,
+    body: { order_id: wish.orderId, kind: wish.kind, state: answer.value.state },
+  })
+}
+
+// `Order-Token: …` or `Authorization: Bearer …`; never in the URL, where logs would keep it.
+function tokenFrom(headers: Readonly<Record<string, string | undefined>>): string {
+  return headers['order-token'] ?? headers['authorization']?.replace(/^Bearer /i, '') ?? ''
+}

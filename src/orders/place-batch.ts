@@ -1,0 +1,283 @@
+import { invariant } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
+import { appendEvents, change } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
+import { productsForSkus } from '#catalog/index.ts'
+import { releaseStock, reserveStock } from '#inventory/index.ts'
+import { orderDigest } from '#wire/index.ts'
+import { claimOrders } from './claim-orders.ts'
+import type { PlaceItem } from './claim-orders.ts'
+import { chargesMinor, goodsMinor } from './order-line.ts'
+import type { OrderLine } from './order-line.ts'
+import { loadPlaced } from './load-placed.ts'
+import { insertOrders } from './order-statements.ts'
+import { dropUndefined } from './place-request.ts'
+import type { PlacedOrder, PlaceOutcome } from './place-request.ts'
+import type { PlacingDeps } from './place-orders.ts'
+import { priceOrder } from './price-order.ts'
+import { recordDecisions } from './record-decisions.ts'
+import { review } from './review.ts'
+import type { Verdict } from './review.ts'
+import { currentRules } from './rule-set.ts'
+import type { RuleSet } from './rule-set.ts'
+
+/** What a batch did: an outcome for each item, and whether its transaction must not commit. */
+export type BatchResult = {
+  readonly outcomes: ReadonlyMap<PlaceItem, PlaceOutcome>
+  readonly refusals: ReadonlyMap<PlaceItem, Refusal>
+  readonly mustUndo: boolean
+}
+
+type NewOrder = {
+  readonly item: PlaceItem
+  readonly lines: readonly OrderLine[]
+  readonly goods: number
+  readonly total: number
+  readonly shipTo: Record<string, string>
+  readonly customer: string | null
+  readonly country: string | null
+  readonly digest: Buffer
+  readonly verdict: Verdict
+}
+
+/** Claim names, price, reserve, review, write: one batch inside the caller's transaction. */
+export async function placeBatch(
+  tx: Transaction,
+  deps: PlacingDeps,
+  items: readonly PlaceItem[],
+): Promise<BatchResult> {
+  const { merchant } = deps.context
+  const refusals = new Map<PlaceItem, Refusal>()
+  keepRefusals(await claimOrders(tx, merchant, items), refusals)
+  const fresh = items.filter((item) => !item.isKnown && !refusals.has(item))
+  const priced = await priceAll(tx, merchant, fresh, refusals)
+  await reserveAll(tx, merchant, priced, refusals)
+  const placeable = [...priced].filter(([item]) => !refusals.has(item))
+  const undo = [...refusals.keys()].some(holdsNames)
+  if (undo) return { outcomes: new Map(), refusals, mustUndo: true }
+  const placed =
+    placeable.length > 0
+      ? await writeOrders(tx, deps, placeable)
+      : new Map<PlaceItem, PlacedOrder>()
+  const known = await loadKnown(tx, merchant, items)
+  const outcomes = new Map<PlaceItem, PlaceOutcome>()
+  for (const [item, order] of placed) outcomes.set(item, { kind: 'placed', order })
+  for (const [item, order] of known) outcomes.set(item, { kind: 'replayed', order })
+  for (const [item, refusal] of refusals) outcomes.set(item, { kind: 'refused', refusal })
+  return { outcomes, refusals, mustUndo: false }
+}
+
+// A refused order leaves no trace: what it claimed must be rolled back, since guards are never deleted.
+function holdsNames(item: PlaceItem): boolean {
+  return item.request.idempotency !== undefined || item.reference !== null
+}
+
+function keepRefusals(
+  answers: ReadonlyMap<PlaceItem, Outcome<unknown>>,
+  refusals: Map<PlaceItem, Refusal>,
+): void {
+  for (const [item, answer] of answers) if (!answer.ok) refusals.set(item, answer.refusal)
+}
+
+async function priceAll(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+  refusals: Map<PlaceItem, Refusal>,
+): Promise<ReadonlyMap<PlaceItem, readonly OrderLine[]>> {
+  const skus = [
+    ...new Set(items.flatMap((item) => item.request.input.lines.map((line) => line.sku))),
+  ]
+  const found = skus.length > 0 ? await productsForSkus(tx, merchant, skus) : []
+  const products = new Map(found.map((product) => [product.sku, product]))
+  const priced = new Map<PlaceItem, readonly OrderLine[]>()
+  for (const item of items) {
+    const outcome = priceOrder(item.request, products)
+    if (outcome.ok) priced.set(item, outcome.value)
+    else refusals.set(item, outcome.refusal)
+  }
+  return priced
+}
+
+async function reserveAll(
+  tx: Transaction,
+  merchant: string,
+  priced: ReadonlyMap<PlaceItem, readonly OrderLine[]>,
+  refusals: Map<PlaceItem, Refusal>,
+): Promise<void> {
+  if (priced.size === 0) return
+  const items = [...priced.keys()]
+  for (const { request, orderId } of items) {
+    const { checkoutId } = request
+    if (checkoutId) await releaseStock(tx, merchant, [{ subjectId: checkoutId, sourceId: orderId }])
+  }
+  const answers = await reserveStock(
+    tx,
+    merchant,
+    items.map((item) => ({
+      subjectId: item.orderId,
+      maySplit: true,
+      lines: (priced.get(item) ?? []).map((line) => ({
+        lineNo: line.line,
+        sku: line.sku,
+        qty: line.qty,
+      })),
+    })),
+  )
+  for (const [index, item] of items.entries()) {
+    const answer = answers[index]
+    if (answer && !answer.ok) refusals.set(item, answer.refusal)
+  }
+}
+
+async function writeOrders(
+  tx: Transaction,
+  deps: PlacingDeps,
+  priced: readonly (readonly [PlaceItem, readonly OrderLine[]])[],
+): Promise<Map<PlaceItem, PlacedOrder>> {
+  const { merchant } = deps.context
+  const rules = await currentRules(tx, merchant)
+  const provenance = await deps.context.provenance()
+  const orders = priced.map(([item, lines]) => makeOrder(deps, item, lines, rules))
+  await change(tx, insertOrders, orderRows(merchant, orders, rules.now_ms))
+  await recordDecisions(
+    tx,
+    merchant,
+    deps.reviewKey,
+    orders.map((order) => ({
+      orderId: order.item.orderId,
+      number: 1,
+      revision: 1,
+      orderDigest: order.digest,
+      verdict: order.verdict,
+      effectiveAtMs: rules.now_ms,
+      strata: {
+        source: order.item.request.source,
+        lines: order.lines.length,
+        batch: orders.length,
+      },
+    })),
+    {
+      decidedBy: 'rules',
+      actor: 'service:orders',
+      ruleVersion: rules.version,
+      flagSetVersion: provenance.flagSetVersion,
+      provenanceId: provenance.id,
+    },
+  )
+  await appendEvents(tx, merchant, orders.map(placedEvent))
+  return new Map(orders.map((order) => [order.item, toPlaced(order)]))
+}
+
+function makeOrder(
+  deps: PlacingDeps,
+  item: PlaceItem,
+  lines: readonly OrderLine[],
+  { rules }: RuleSet,
+): NewOrder {
+  const { input, isTrusted, submittedHold } = item.request
+  const goods = goodsMinor(lines)
+  const country = input.country ?? input.ship_to?.country ?? null
+  const customer = isTrusted ? (input.customer ?? null) : null
+  const shipTo = dropUndefined({
+    ...input.ship_to,
+    country: input.ship_to?.country ?? input.country ?? undefined,
+  })
+  const quantityMax = lines.reduce((max, line) => Math.max(max, line.qty), 0)
+  return {
+    item,
+    lines,
+    goods,
+    total: goods + chargesMinor(isTrusted ? input.charges : undefined),
+    shipTo,
+    customer,
+    country,
+    digest: orderDigest({
+      merchant: deps.context.merchant,
+      orderId: item.orderId,
+      currency: input.currency,
+      lines: lines.map((line) => ({ lineId: String(line.line), sku: line.sku, qty: line.qty })),
+      shipTo,
+    }),
+    verdict: review({ goodsMinor: goods, quantityMax, customer, country }, rules, {
+      submittedHold,
+      autoApproval: deps.flags.isOn('order_auto_approval_enabled'),
+    }),
+  }
+}
+
+function orderRows(merchant: string, orders: readonly NewOrder[], nowMs: number) {
+  const now = new Date(nowMs).toISOString()
+  const inputs = orders.map((order) => order.item.request)
+  return {
+    merchant,
+    ids: orders.map((order) => order.item.orderId),
+    numbers: orders.map((order) => orderNumber(order.item.orderId)),
+    refs: orders.map((order) => order.item.reference),
+    sources: inputs.map((request) => request.source),
+    customers: orders.map((order) => order.customer),
+    countries: orders.map((order) => order.country),
+    currencies: inputs.map((request) => request.input.currency),
+    lines: orders.map((order) => JSON.stringify(order.lines)),
+    charges: inputs.map(({ input, isTrusted }) =>
+      isTrusted && input.charges ? JSON.stringify(input.charges) : null,
+    ),
+    goods: orders.map((order) => order.goods),
+    totals: orders.map((order) => order.total),
+    ship_tos: orders.map((order) => JSON.stringify(order.shipTo)),
+    digests: orders.map((order) => order.digest),
+    placed: inputs.map(({ input, isTrusted }) => (isTrusted ? (input.placed_at ?? now) : now)),
+  }
+}
+
+// The last 60 random bits of the id: unique in practice, short enough to say on the phone.
+function orderNumber(orderId: string): string {
+  return `HF-${orderId.slice(-12).toUpperCase()}`
+}
+
+function placedEvent(order: NewOrder) {
+  return {
+    subjectId: order.item.orderId,
+    kind: 'order.placed',
+    data: {
+      verdict: order.verdict.kind,
+      ...(order.verdict.kind === 'hold' ? { reasons: order.verdict.reasons } : {}),
+      goods_minor: order.goods,
+      lines: order.lines.length,
+    },
+  }
+}
+
+function toPlaced(order: NewOrder): PlacedOrder {
+  return {
+    id: order.item.orderId,
+    orderNumber: orderNumber(order.item.orderId),
+    reference: order.item.reference,
+    verdict: order.verdict.kind,
+    reasons: order.verdict.kind === 'hold' ? order.verdict.reasons : [],
+    currency: order.item.request.input.currency,
+    totalMinor: order.total,
+    lines: order.lines,
+  }
+}
+
+async function loadKnown(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+): Promise<Map<PlaceItem, PlacedOrder>> {
+  const known = items.filter((item) => item.isKnown)
+  if (known.length === 0) return new Map()
+  const orders = await loadPlaced(
+    tx,
+    merchant,
+    known.map((item) => item.orderId),
+  )
+  return new Map(
+    known.map((item) => {
+      const order = orders.get(item.orderId)
+      invariant(order, 'a claimed name stands for an order that exists')
+      return [item, order]
+    }),
+  )
+}

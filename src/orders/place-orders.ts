@@ -1,0 +1,163 @@
+import { batchLane, newId, refuse } from '#kernel/index.ts'
+import type { BatchLane, Refusal } from '#kernel/index.ts'
+import { withTransaction } from '#platform/index.ts'
+import type { Context, Transaction } from '#platform/index.ts'
+import type { FlagReader } from '#flags/index.ts'
+import type { ReviewKey } from '#wire/index.ts'
+import { RunAgain } from './claim-orders.ts'
+import type { PlaceItem } from './claim-orders.ts'
+import { contentSha256 } from './place-request.ts'
+import type { PlacedOrder, PlaceOutcome, PlaceRequest } from './place-request.ts'
+import { loadPlaced } from './load-placed.ts'
+import { placeBatch } from './place-batch.ts'
+
+/** What placing needs beside the database. */
+export type PlacingDeps = {
+  readonly context: Context
+  readonly flags: FlagReader
+  readonly reviewKey: ReviewKey
+}
+
+/** The one lane through which a process places orders. */
+export type OrderPlacing = {
+  /** Places one order; refuses `overloaded` where the queue is full. Faults reject. */
+  readonly place: (request: PlaceRequest) => Promise<PlaceOutcome>
+  /** What the first answer said of an order that exists. */
+  readonly recall: (orderId: string) => Promise<PlacedOrder | undefined>
+  readonly idle: () => Promise<void>
+  readonly depth: () => number
+  readonly deps: PlacingDeps
+}
+
+/** Orders a transaction; a wholesale order weighs its lines, so that a batch stays near 6,000 rows. */
+const BATCH_ORDERS_MAX = 256
+const BATCH_LINES_MAX = 6_000
+const QUEUE_MAX = 4_096
+
+/** Opens the lane. Concurrent requests share a transaction; none waits for a timer. */
+export function orderPlacing(deps: PlacingDeps): OrderPlacing {
+  const lane: BatchLane<PlaceRequest, PlaceOutcome> = batchLane({
+    batchMax: BATCH_ORDERS_MAX,
+    queueMax: QUEUE_MAX,
+    weigh: (request) => request.input.lines.length,
+    weightMax: BATCH_LINES_MAX,
+    run: (requests) => placeOrders(deps, requests),
+  })
+  return {
+    place: (request) => lane.submit(request) ?? Promise.resolve(refused(OVERLOADED)),
+    recall: (orderId) => recallPlaced(deps, orderId),
+    idle: lane.idle,
+    depth: lane.depth,
+    deps,
+  }
+}
+
+const OVERLOADED = refuse('overloaded', 'Too many orders wait; try again in a moment.').refusal
+
+/**
+ * Places a batch in one transaction, each order wholly or not at all. Twins within the batch wait for
+ * their first; a refusal that had claimed a key or reference rolls back and runs again without it.
+ */
+export async function placeOrders(
+  deps: PlacingDeps,
+  requests: readonly PlaceRequest[],
+): Promise<readonly PlaceOutcome[]> {
+  const outcomes = new Map<number, PlaceOutcome>()
+  let waiting = requests.map(toItem)
+  while (waiting.length > 0) {
+    const { first, twins } = withoutTwins(waiting)
+    for (const [item, outcome] of await placeUntilSettled(deps, first))
+      outcomes.set(item.index, outcome)
+    waiting = twins
+  }
+  return requests.map((_, index) => outcomes.get(index) ?? refused(UNANSWERED))
+}
+
+const UNANSWERED = refuse('internal', 'The order was not answered.').refusal
+
+/** Places exactly one order inside a transaction that the caller owns (a checkout being completed). */
+export async function placeWithin(
+  tx: Transaction,
+  deps: PlacingDeps,
+  request: PlaceRequest,
+  orderId: string,
+): Promise<PlaceOutcome> {
+  const item = { ...toItem(request, 0), orderId }
+  return (await placeBatch(tx, deps, [item])).outcomes.get(item) ?? refused(UNANSWERED)
+}
+
+async function recallPlaced(deps: PlacingDeps, orderId: string): Promise<PlacedOrder | undefined> {
+  const found = await withTransaction(deps.context.database, (tx) =>
+    loadPlaced(tx, deps.context.merchant, [orderId]),
+  )
+  return found.get(orderId)
+}
+
+function toItem(request: PlaceRequest, index: number): PlaceItem {
+  return {
+    index,
+    request,
+    reference: request.isTrusted ? (request.input.order_id ?? null) : null,
+    content: contentSha256(request.input),
+    orderId: newId('ord'),
+    isKnown: false,
+  }
+}
+
+function withoutTwins(items: readonly PlaceItem[]): { first: PlaceItem[]; twins: PlaceItem[] } {
+  const seen = new Set<string>()
+  const first: PlaceItem[] = []
+  const twins: PlaceItem[] = []
+  for (const item of items) {
+    const { idempotency } = item.request
+    const names = [
+      ...(idempotency ? [`key ${idempotency.scope}\n${idempotency.key}`] : []),
+      ...(item.reference === null ? [] : [`ref ${item.reference}`]),
+    ]
+    const isTwin = names.some((name) => seen.has(name))
+    for (const name of names) seen.add(name)
+    if (isTwin) twins.push(item)
+    else first.push(item)
+  }
+  return { first, twins }
+}
+
+async function placeUntilSettled(
+  deps: PlacingDeps,
+  items: readonly PlaceItem[],
+): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
+  const settled = new Map<PlaceItem, PlaceOutcome>()
+  let open = [...items]
+  while (open.length > 0) {
+    const batch = open
+    const answers = await runBatch(deps, batch)
+    for (const [item, outcome] of answers) settled.set(item, outcome)
+    open = batch.filter((item) => !settled.has(item))
+  }
+  return settled
+}
+
+// Rolled back: the refused are answered, the rest go again. Committed: everybody is answered.
+async function runBatch(
+  deps: PlacingDeps,
+  batch: readonly PlaceItem[],
+): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
+  let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
+  try {
+    return await withTransaction(deps.context.database, async (tx) => {
+      const result = await placeBatch(tx, deps, batch)
+      if (result.mustUndo) {
+        refusals = result.refusals
+        throw new RunAgain('a refused order had claimed its names')
+      }
+      return result.outcomes
+    })
+  } catch (fault) {
+    if (!(fault instanceof RunAgain)) throw fault
+    return new Map([...refusals].map(([item, refusal]) => [item, refused(refusal)]))
+  }
+}
+
+function refused(refusal: Refusal): PlaceOutcome {
+  return { kind: 'refused', refusal }
+}

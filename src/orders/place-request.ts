@@ -1,0 +1,74 @@
+import { canonicalJson, sha256 } from '#kernel/index.ts'
+import type { Refusal } from '#kernel/index.ts'
+import type { OrderInput } from './order-input.ts'
+import type { OrderLine } from './order-line.ts'
+
+/** An order that somebody wants placed. */
+export type PlaceRequest = {
+  readonly input: OrderInput
+  readonly source: 'http' | 'grpc' | 'import' | 'checkout'
+  /** True where the caller may set price, customer, reference and time (`orders:submit`, import). */
+  readonly isTrusted: boolean
+  /** A HOLD from outside always holds; nothing from outside clears. */
+  readonly submittedHold: boolean
+  /** The Idempotency-Key with its scope (the caller) and the SHA-256 of the whole request. */
+  readonly idempotency?: {
+    readonly scope: string
+    readonly key: string
+    readonly requestSha256: Buffer
+  }
+  /** Set where a checkout already reserved the stock: its reservation is taken over. */
+  readonly checkoutId?: string
+}
+
+/** What the caller is told; the same words for the first answer and every replay. */
+export type PlacedOrder = {
+  readonly id: string
+  readonly orderNumber: string
+  readonly reference: string | null
+  readonly verdict: 'hold' | 'clear' | 'unset'
+  readonly reasons: readonly string[]
+  readonly currency: string
+  readonly totalMinor: number
+  readonly lines: readonly OrderLine[]
+}
+
+/** The answer to one request: placed now, placed before with the same content, or refused. */
+export type PlaceOutcome =
+  | { readonly kind: 'placed' | 'replayed'; readonly order: PlacedOrder }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/**
+ * SHA-256 over the RFC 8785 JSON of what an order says, for `order_id` uniqueness: the same content
+ * under the same reference is the same order, other content is a conflict.
+ */
+export function contentSha256(input: OrderInput): Buffer {
+  return sha256(
+    canonicalJson({
+      placed_at: input.placed_at === undefined ? null : new Date(input.placed_at).toISOString(),
+      customer: input.customer ?? null,
+      country: input.country ?? null,
+      currency: input.currency,
+      lines: input.lines.map((line) => ({
+        sku: line.sku,
+        qty: line.qty,
+        unit_price_minor: line.unit_price_minor ?? null,
+      })),
+      charges: (input.charges ?? []).map(({ code, qty, unit_price_minor }) => ({
+        code,
+        qty,
+        unit_price_minor,
+      })),
+      ship_to: dropUndefined(input.ship_to ?? {}),
+    }),
+  )
+}
+
+/** An address without its absent members, ready for canonical JSON. */
+export function dropUndefined(
+  record: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const [key, value] of Object.entries(record)) if (value !== undefined) kept[key] = value
+  return kept
+}

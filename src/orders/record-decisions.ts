@@ -1,0 +1,78 @@
+import { newId } from '#kernel/index.ts'
+import { change } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
+import { signApproval } from '#wire/index.ts'
+import type { ReviewKey } from '#wire/index.ts'
+import { insertDecisions } from './order-statements.ts'
+import type { Verdict } from './review.ts'
+
+/** A decision about to be recorded; everything that its certificate covers. */
+export type NewDecision = {
+  readonly orderId: string
+  readonly number: number
+  readonly revision: number
+  readonly orderDigest: Buffer
+  readonly verdict: Verdict
+  /** Milliseconds since the epoch, in database time. */
+  readonly effectiveAtMs: number
+  readonly strata: Readonly<Record<string, string | number>>
+}
+
+/** Who decided, with which rules, flags and build. */
+export type DecisionAuthor = {
+  readonly decidedBy: 'rules' | 'person'
+  readonly actor: string
+  readonly note?: string | undefined
+  readonly ruleVersion: number
+  readonly flagSetVersion: number
+  readonly provenanceId: string
+}
+
+/**
+ * Records decisions and puts them into the hand-over outbox. The approval certificate of a CLEAR is
+ * made here and nowhere else; the table refuses a CLEAR without one.
+ */
+export async function recordDecisions(
+  tx: Transaction,
+  merchant: string,
+  reviewKey: ReviewKey,
+  decisions: readonly NewDecision[],
+  author: DecisionAuthor,
+): Promise<readonly string[]> {
+  const ids = decisions.map(() => newId('rvd'))
+  await change(tx, insertDecisions, {
+    merchant,
+    orders: decisions.map((one) => one.orderId),
+    numbers: decisions.map((one) => one.number),
+    ids,
+    verdicts: decisions.map((one) => one.verdict.kind),
+    reasons: decisions.map((one) =>
+      one.verdict.kind === 'hold' ? one.verdict.reasons.join(',') : '',
+    ),
+    decided_by: author.decidedBy,
+    actor: author.actor,
+    note: author.note ?? null,
+    rule_version: author.ruleVersion,
+    flags: author.flagSetVersion,
+    revisions: decisions.map((one) => one.revision),
+    digests: decisions.map((one) => one.orderDigest),
+    key_id: reviewKey.id,
+    approvals: decisions.map((one, index) =>
+      one.verdict.kind === 'hold'
+        ? null
+        : signApproval(reviewKey, {
+            merchant,
+            orderId: one.orderId,
+            orderDigest: one.orderDigest,
+            verdict: 'clear',
+            decisionId: ids[index] ?? '',
+            decisionNumber: one.number,
+            effectiveAtMs: one.effectiveAtMs,
+          }),
+    ),
+    effective: decisions.map((one) => one.effectiveAtMs),
+    strata: decisions.map((one) => JSON.stringify(one.strata)),
+    provenance: author.provenanceId,
+  })
+  return ids
+}

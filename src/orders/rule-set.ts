@@ -1,0 +1,49 @@
+import { invariant } from '#kernel/index.ts'
+import { change, maybe, statement, jsonOf } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
+import type { ReviewRules } from './review.ts'
+
+/** The rules of a new shop: the hold rule of the sample data, in pence. */
+export const INITIAL_RULES: ReviewRules = {
+  valueMinor: 50_000,
+  lineQuantity: 200,
+  guestValueMinor: 25_000,
+  homeCountry: 'GB',
+}
+
+/** Rules, the version that every decision made with them names, and database time in milliseconds. */
+export type RuleSet = {
+  readonly version: number
+  readonly rules: ReviewRules
+  readonly now_ms: number
+}
+
+const selectRules = statement({
+  name: 'orders.select_rules',
+  params: { merchant: 'text' },
+  row: { version: 'int4', rules: jsonOf<ReviewRules>(), now_ms: 'int8' },
+  text: `
+    select version, rules, (extract(epoch from now()) * 1000)::int8 as now_ms from orders.rule_set
+     where merchant_id = $merchant
+     order by version desc
+     limit 1`,
+})
+
+const insertRules = statement({
+  name: 'orders.insert_rules',
+  params: { merchant: 'text', rules: 'jsonb' },
+  text: `
+    insert into orders.rule_set (merchant_id, version, rules, actor, reason)
+    values ($merchant, 1, $rules, 'service:orders', 'initial rules')
+    on conflict do nothing`,
+})
+
+/** The newest rules; a shop that has none yet gets the initial ones as version 1. */
+export async function currentRules(tx: Transaction, merchant: string): Promise<RuleSet> {
+  const known = await maybe(tx, selectRules, { merchant })
+  if (known) return known
+  await change(tx, insertRules, { merchant, rules: JSON.stringify(INITIAL_RULES) })
+  const made = await maybe(tx, selectRules, { merchant })
+  invariant(made, 'rules exist once they are written')
+  return made
+}

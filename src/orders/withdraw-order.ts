@@ -1,0 +1,199 @@
+import { accept, newId, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { change, jsonOf, maybe, read, statement, transact } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
+import { lockOrder } from './order-lock.ts'
+import type { PlacingDeps } from './place-orders.ts'
+import { settleWithdrawal } from './settle-withdrawal.ts'
+
+/** Taking an order back before its seal: cancelled, rejected by a reviewer, or sent elsewhere. */
+export type WithdrawalWish = {
+  readonly orderId: string
+  readonly kind: 'cancel' | 'reject' | 'amend'
+  readonly actor: string
+  readonly reason: string
+  /** The new address, for `amend`. */
+  readonly shipTo?: Readonly<Record<string, string>>
+}
+
+/** A recorded wish, as it is kept until fulfillment has answered. */
+export type Withdrawal = {
+  readonly id: string
+  readonly orderId: string
+  readonly kind: 'cancel' | 'reject' | 'amend'
+  readonly revision: number
+  readonly actor: string
+  readonly reason: string
+  readonly shipTo: Readonly<Record<string, string>> | null
+}
+
+/** Asks fulfillment to withdraw; it alone knows whether the order is sealed. Faults mean "unknown". */
+export type AskWithdrawal = (withdrawal: Withdrawal) => Promise<'withdrawn' | 'sealed'>
+
+/** `done`, or `requested` where fulfillment could not be asked now: it will be, and nothing is lost. */
+export type WithdrawalAnswer = {
+  readonly withdrawalId: string
+  readonly state: 'done' | 'requested'
+}
+
+const insertWithdrawal = statement({
+  name: 'orders.insert_withdrawal',
+  params: {
+    merchant: 'text',
+    id: 'text',
+    order: 'text',
+    kind: 'text',
+    revision: 'int4',
+    actor: 'text',
+    reason: 'text',
+    ship_to: 'jsonb?',
+  },
+  text: `
+    insert into orders.withdrawal (merchant_id, id, order_id, kind, revision, actor, reason, ship_to)
+    values ($merchant, $id, $order, $kind, $revision, $actor, $reason, $ship_to)`,
+})
+
+const WITHDRAWAL_ROW = {
+  id: 'text',
+  order_id: 'text',
+  kind: 'text',
+  revision: 'int4',
+  actor: 'text',
+  reason: 'text',
+  ship_to: jsonOf<Record<string, string> | null>(),
+} as const
+
+const selectOpen = statement({
+  name: 'orders.select_open_withdrawal',
+  params: { merchant: 'text', id: 'text' },
+  row: WITHDRAWAL_ROW,
+  text: `
+    select id, order_id, kind, revision, actor, reason, ship_to from orders.withdrawal
+     where merchant_id = $merchant and id = $id`,
+})
+
+const selectStale = statement({
+  name: 'orders.select_stale_withdrawals',
+  params: { merchant: 'text' },
+  row: WITHDRAWAL_ROW,
+  text: `
+    select id, order_id, kind, revision, actor, reason, ship_to from orders.withdrawal
+     where merchant_id = $merchant and state = 'requested' and requested_at < now() - interval '2 seconds'
+     order by requested_at
+     limit 100`,
+})
+
+/**
+ * Cancels, rejects or re-addresses an order. Idempotent: asking again for what is done answers done.
+ * Refuses `order_unknown`, `order_closed`, `decision_refused` (another change is under way) and
+ * `dispatch_sealed`. The wish is committed before fulfillment is asked, so no crash forgets it.
+ */
+export async function withdrawOrder(
+  deps: PlacingDeps,
+  ask: AskWithdrawal,
+  wish: WithdrawalWish,
+): Promise<Outcome<WithdrawalAnswer>> {
+  const { context } = deps
+  const recorded = await transact(context.database, (tx) => recordWish(tx, context.merchant, wish))
+  if (!recorded.ok) return recorded
+  if (recorded.value === 'already_done') return accept({ withdrawalId: '', state: 'done' })
+  return finishWithdrawal(deps, ask, recorded.value)
+}
+
+/** Takes up wishes that a crash or an unreachable fulfillment left open; returns how many it settled. */
+export async function resumeWithdrawals(deps: PlacingDeps, ask: AskWithdrawal): Promise<number> {
+  const open = await read(deps.context.database, selectStale, { merchant: deps.context.merchant })
+  let settled = 0
+  for (const row of open) {
+    const answer = await finishWithdrawal(deps, ask, toWithdrawal(row))
+    if (!answer.ok || answer.value.state === 'done') settled += 1
+  }
+  return settled
+}
+
+async function finishWithdrawal(
+  deps: PlacingDeps,
+  ask: AskWithdrawal,
+  withdrawal: Withdrawal,
+): Promise<Outcome<WithdrawalAnswer>> {
+  let answer: 'withdrawn' | 'sealed'
+  try {
+    answer = await ask(withdrawal)
+  } catch (fault) {
+    deps.context.log.warn(
+      { order_id: withdrawal.orderId, err: fault },
+      'fulfillment could not be asked to withdraw the order; it will be asked again',
+    )
+    return accept({ withdrawalId: withdrawal.id, state: 'requested' })
+  }
+  return settleWithdrawal(deps, withdrawal, answer)
+}
+
+async function recordWish(
+  tx: Transaction,
+  merchant: string,
+  wish: WithdrawalWish,
+): Promise<Outcome<Withdrawal | 'already_done'>> {
+  const locked = await lockOrder(tx, merchant, wish.orderId)
+  if (!locked.ok) return locked
+  const order = locked.value
+  if (order.state === END_STATE[wish.kind]) return accept('already_done')
+  if (order.state !== 'placed') return refuse('order_closed', `The order is ${order.state}.`)
+  if (order.open_withdrawal) {
+    const open = await maybe(tx, selectOpen, { merchant, id: order.open_withdrawal })
+    if (open?.kind === wish.kind && wish.kind !== 'amend') return accept(toWithdrawal(open))
+    return refuse('decision_refused', `A change (${order.open_kind}) of the order is under way.`)
+  }
+  if (wish.kind === 'amend' && isSameAddress(order.ship_to, wish.shipTo ?? {}))
+    return accept('already_done')
+  const withdrawal: Withdrawal = {
+    id: newId('cxl'),
+    orderId: wish.orderId,
+    kind: wish.kind,
+    revision: order.revision,
+    actor: wish.actor,
+    reason: wish.reason,
+    shipTo: wish.shipTo ?? null,
+  }
+  await change(tx, insertWithdrawal, {
+    merchant,
+    id: withdrawal.id,
+    order: wish.orderId,
+    kind: wish.kind,
+    revision: order.revision,
+    actor: wish.actor,
+    reason: wish.reason,
+    ship_to: wish.shipTo ? JSON.stringify(wish.shipTo) : null,
+  })
+  return accept(withdrawal)
+}
+
+const END_STATE = { cancel: 'cancelled', reject: 'rejected', amend: '' } as const
+
+function isSameAddress(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): boolean {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...keys].every((key) => a[key] === b[key])
+}
+
+function toWithdrawal(row: {
+  id: string
+  order_id: string
+  kind: string
+  revision: number
+  actor: string
+  reason: string
+  ship_to: Record<string, string> | null
+}): Withdrawal {
+  return {
+    id: row.id,
+    orderId: row.order_id,
+    kind: row.kind === 'amend' ? 'amend' : row.kind === 'reject' ? 'reject' : 'cancel',
+    revision: row.revision,
+    actor: row.actor,
+    reason: row.reason,
+    shipTo: row.ship_to,
+  }
+}

@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises'
+import { accept, refuse, systemClock } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import {
+  checkSchema,
+  closeDatabase,
+  nodeName,
+  openDatabase,
+  recordProvenance,
+} from '#platform/index.ts'
+import type { Config, Context, Log } from '#platform/index.ts'
+import { attachEmbedded, readMasterKey, startEmbedded } from '#platform/embedded/index.ts'
+import { startFlagReader } from '#flags/index.ts'
+import type { FlagReader } from '#flags/index.ts'
+import { orderPlacing, orderTokens } from '#orders/index.ts'
+import type { OrderPlacing, OrderTokens } from '#orders/index.ts'
+import { reviewKeys } from '#wire/index.ts'
+import type { ReviewKeys } from '#wire/index.ts'
+import { BUILD } from './build.ts'
+
+/** The merchant of a single shop, who never sees the word. */
+export const MERCHANT = 'main'
+
+/** A database to work on, and the master key that belongs to it. */
+export type Ground = {
+  readonly runtimeUrl: string
+  readonly ownerUrl: string | undefined
+  readonly masterKey: Buffer
+  readonly notice?: string
+  readonly stop: () => Promise<void>
+}
+
+/** Everything that verbs are given, made once a process. */
+export type Installation = {
+  readonly context: Context
+  readonly flags: FlagReader
+  readonly masterKey: Buffer
+  readonly reviewKeys: ReviewKeys
+  readonly tokens: OrderTokens
+  readonly placing: OrderPlacing
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Finds the database: the configured one, else the embedded one that a live process runs, else the
+ * embedded one started for as long as this process needs it.
+ */
+export async function findGround(config: Config): Promise<Outcome<Ground>> {
+  if (config.databaseUrl) return configuredGround(config, config.databaseUrl)
+  const running = await attachEmbedded(config.dataDir)
+  if (running.ok) {
+    const masterKey = await readMasterKey(config.dataDir)
+    return accept({ ...running.value, masterKey, stop: () => Promise.resolve() })
+  }
+  const started = await startEmbedded({ dataDir: config.dataDir })
+  if (!started.ok) return started
+  const { runtimeUrl, ownerUrl, notice, stop } = started.value
+  const masterKey = await readMasterKey(config.dataDir)
+  return accept({
+    runtimeUrl,
+    ownerUrl,
+    masterKey,
+    ...(notice ? { notice } : {}),
+    stop: () => stop(),
+  })
+}
+
+async function configuredGround(config: Config, runtimeUrl: string): Promise<Outcome<Ground>> {
+  if (!config.masterKeyFile) {
+    return refuse(
+      'config_invalid',
+      'HOLDFAST_MASTER_KEY_FILE is needed beside HOLDFAST_DATABASE_URL.',
+    )
+  }
+  const masterKey = await readFile(config.masterKeyFile).catch(() => undefined)
+  if (!masterKey || masterKey.length < 32) {
+    return refuse(
+      'config_invalid',
+      'HOLDFAST_MASTER_KEY_FILE cannot be read or has fewer than 32 bytes.',
+    )
+  }
+  return accept({
+    runtimeUrl,
+    ownerUrl: config.migrationDatabaseUrl,
+    masterKey,
+    stop: () => Promise.resolve(),
+  })
+}
+
+/** Opens an installation over a ground; refuses `database_schema` where it is not migrated. */
+export async function openInstallation(
+  ground: Ground,
+  options: { log: Log; connectionsMax?: number },
+): Promise<Outcome<Installation>> {
+  const schema = await checkSchema(ground.runtimeUrl)
+  if (!schema.ok) return schema
+  const database = openDatabase(ground.runtimeUrl, { connectionsMax: options.connectionsMax ?? 20 })
+  const versions = new Map<number, Promise<string>>()
+  const bare = { merchant: MERCHANT, database, clock: systemClock, log: options.log }
+  const flags = await startFlagReader({ ...bare, provenance: noProvenance })
+  const provenanceOf = (flagSetVersion: number): Promise<string> => {
+    const known = versions.get(flagSetVersion)
+    if (known) return known
+    const made = recordProvenance(database, MERCHANT, {
+      flagSetVersion,
+      build: BUILD,
+      schemaVersion: schema.value.version,
+      node: nodeName(),
+    })
+    versions.set(flagSetVersion, made)
+    made.catch(() => versions.delete(flagSetVersion))
+    return made
+  }
+  const context: Context = {
+    ...bare,
+    provenance: async () => {
+      const flagSetVersion = flags.version()
+      return { id: await provenanceOf(flagSetVersion), flagSetVersion }
+    },
+  }
+  const keys = reviewKeys(ground.masterKey)
+  return accept({
+    context,
+    flags,
+    masterKey: ground.masterKey,
+    reviewKeys: keys,
+    tokens: orderTokens(ground.masterKey),
+    placing: orderPlacing({ context, flags, reviewKey: keys.signing }),
+    close: async () => {
+      await flags.stop()
+      await closeDatabase(database)
+    },
+  })
+}
+
+// The flag reader reads; it never writes a row that would need provenance.
+const noProvenance = (): Promise<never> => Promise.reject(new Error('no provenance before flags'))

@@ -1,0 +1,127 @@
+import { create } from '@bufbuild/protobuf'
+import { OrderRecordSchema } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+import type { OrderRecord } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+import { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
+
+/** Units of a line reserved at one location. */
+export type RecordAllocation = { readonly locationId: string; readonly qty: number }
+/** A line with where its units lie; the allocations add up to `qty`. */
+export type RecordLine = {
+  readonly line: number
+  readonly sku: string
+  readonly qty: number
+  readonly allocations: readonly RecordAllocation[]
+}
+
+/** One decision with its order, as both ends of the hand-over see it. */
+export type HandOverRecord = {
+  readonly merchant: string
+  readonly orderId: string
+  readonly orderNumber: string
+  readonly revision: number
+  readonly currency: string
+  readonly lines: readonly RecordLine[]
+  readonly shipTo: Readonly<Record<string, string>>
+  readonly orderDigest: Uint8Array
+  readonly decisionId: string
+  readonly decisionNumber: number
+  readonly effectiveAtMs: number
+  readonly reasons: readonly string[]
+  readonly decidedBy: string
+  readonly keyId: string
+  readonly verdict: 'hold' | 'clear' | 'unspecified'
+  readonly approval: Uint8Array
+}
+
+const VERDICTS = {
+  hold: ReviewVerdict.HOLD,
+  clear: ReviewVerdict.CLEAR,
+  unspecified: ReviewVerdict.UNSPECIFIED,
+} as const
+
+/** The protobuf form of a record. */
+export function toMessage(record: HandOverRecord): OrderRecord {
+  const to = record.shipTo
+  return create(OrderRecordSchema, {
+    merchant: record.merchant,
+    orderId: record.orderId,
+    orderNumber: record.orderNumber,
+    revision: record.revision,
+    currency: record.currency,
+    lines: record.lines.map((line) => ({
+      line: line.line,
+      sku: line.sku,
+      qty: line.qty,
+      allocations: line.allocations.map((one) => ({ locationId: one.locationId, qty: one.qty })),
+    })),
+    shipTo: {
+      name: to['name'] ?? '',
+      street: to['street'] ?? '',
+      city: to['city'] ?? '',
+      region: to['region'] ?? '',
+      postalCode: to['postal_code'] ?? '',
+      country: to['country'] ?? '',
+      phone: to['phone'] ?? '',
+      email: to['email'] ?? '',
+    },
+    orderDigest: record.orderDigest,
+    decisionId: record.decisionId,
+    decisionNumber: record.decisionNumber,
+    effectiveAt: BigInt(record.effectiveAtMs),
+    reasons: [...record.reasons],
+    decidedBy: record.decidedBy,
+    keyId: record.keyId,
+    reviewVerdict: VERDICTS[record.verdict],
+    approval: record.approval,
+  })
+}
+
+/** A record from its protobuf form; the caller has checked that nothing required is missing. */
+export function fromMessage(message: OrderRecord): HandOverRecord {
+  return {
+    merchant: message.merchant,
+    orderId: message.orderId,
+    orderNumber: message.orderNumber,
+    revision: message.revision,
+    currency: message.currency,
+    lines: message.lines.map((line) => ({
+      line: line.line,
+      sku: line.sku,
+      qty: line.qty,
+      allocations: line.allocations.map((one) => ({ locationId: one.locationId, qty: one.qty })),
+    })),
+    shipTo: addressOf(message),
+    orderDigest: message.orderDigest,
+    decisionId: message.decisionId,
+    decisionNumber: message.decisionNumber,
+    effectiveAtMs: Number(message.effectiveAt),
+    reasons: message.reasons,
+    decidedBy: message.decidedBy,
+    keyId: message.keyId,
+    verdict: verdictOf(message.reviewVerdict),
+    approval: message.approval,
+  }
+}
+
+/** An enum number that this build does not know is nobody's verdict: it holds. */
+function verdictOf(value: ReviewVerdict): HandOverRecord['verdict'] {
+  if (value === ReviewVerdict.HOLD) return 'hold'
+  return value === ReviewVerdict.CLEAR ? 'clear' : 'unspecified'
+}
+
+function addressOf(message: OrderRecord): Record<string, string> {
+  const to = message.shipTo
+  const members = {
+    name: to?.name,
+    street: to?.street,
+    city: to?.city,
+    region: to?.region,
+    postal_code: to?.postalCode,
+    country: to?.country,
+    phone: to?.phone,
+    email: to?.email,
+  }
+  const address: Record<string, string> = {}
+  for (const [key, value] of Object.entries(members)) if (value) address[key] = value
+  return address
+}

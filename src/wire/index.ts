@@ -1,0 +1,25 @@
+export { reviewKeys, signApproval, verifyApproval } from './approval.ts'
+export type { ApprovalFacts, ReviewKey, ReviewKeys } from './approval.ts'
+export { checkReceipt } from './check-receipt.ts'
+export { HAND_OVER_LIMITS } from './envelope.ts'
+export {
+  HandoffService,
+  WithdrawKind,
+  WithdrawOutcome,
+} from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+export type { HandOverRequest, HandOverResponse } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+export { OrderIntakeService } from './gen/holdfast/orders/v1/intake_pb.js'
+export type {
+  OrderReceipt,
+  SubmitOrdersRequest,
+  SubmittedOrder,
+} from './gen/holdfast/orders/v1/intake_pb.js'
+export { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
+export type { HandOverRecord, RecordLine } from './hand-over-record.ts'
+export { handOverReader } from './open-hand-over.ts'
+export type { HandOverReader, OpenedHandOver } from './open-hand-over.ts'
+export { orderDigest } from './order-digest.ts'
+export { sealHandOver } from './seal-hand-over.ts'
+export type { SealedHandOver } from './seal-hand-over.ts'
+export { settleVerdict } from './settle-verdict.ts'
+export type { SettledVerdict } from './settle-verdict.ts'

@@ -1,0 +1,35 @@
+import { verifyApproval } from './approval.ts'
+import type { ReviewKeys } from './approval.ts'
+import type { HandOverRecord } from './hand-over-record.ts'
+
+/** What the receiver believes: clear only with a proven certificate, hold in every other case. */
+export type SettledVerdict =
+  | { readonly kind: 'clear' }
+  | { readonly kind: 'hold'; readonly reasons: readonly [string, ...string[]] }
+
+/**
+ * Settles one record. HOLD holds with its reasons; UNSPECIFIED, which the manifest must have counted,
+ * holds as `verdict_missing`; a CLEAR whose certificate does not verify holds as `approval_unproven`.
+ */
+export function settleVerdict(record: HandOverRecord, keys: ReviewKeys): SettledVerdict {
+  if (record.verdict === 'unspecified') return { kind: 'hold', reasons: ['verdict_missing'] }
+  if (record.verdict === 'hold') {
+    const [first = 'verdict_missing', ...rest] = record.reasons
+    return { kind: 'hold', reasons: [first, ...rest] }
+  }
+  const isProven = verifyApproval(
+    keys,
+    record.keyId,
+    {
+      merchant: record.merchant,
+      orderId: record.orderId,
+      orderDigest: record.orderDigest,
+      verdict: 'clear',
+      decisionId: record.decisionId,
+      decisionNumber: record.decisionNumber,
+      effectiveAtMs: record.effectiveAtMs,
+    },
+    record.approval,
+  )
+  return isProven ? { kind: 'clear' } : { kind: 'hold', reasons: ['approval_unproven'] }
+}
