@@ -1,0 +1,8 @@
+export { createApiKey, listApiKeys, revokeApiKey, verifyApiKey } from './api-key.ts'
+export type { ApiKey } from './api-key.ts'
+export { createLogin, endSession, SESSION_S, spendLogin, verifySession } from './login.ts'
+export { createAuthenticator, SESSION_COOKIE, sessionOf } from './authenticate.ts'
+export type { Authenticator } from './authenticate.ts'
+export { isSameOrigin } from './same-origin.ts'
+export { ROLES } from './role.ts'
+export type { Role } from './role.ts'
