@@ -1,0 +1,154 @@
+/** Where an order can be, as gauges and the console count it. */
+export const STAGES = [
+  'awaiting_handover',
+  'held',
+  'open',
+  'sealed',
+  'unknown',
+  'needs_operator',
+  'accepted',
+  'rejected',
+  'shipped',
+  'delivered',
+] as const
+/** One of `STAGES`. */
+export type Stage = (typeof STAGES)[number]
+
+/** Why the receiving side refused a hand-over: codes of the refusal catalogue. */
+export const HANDOVER_REFUSALS = [
+  'envelope_truncated',
+  'envelope_sequence',
+  'envelope_length',
+  'envelope_digest',
+  'envelope_version',
+  'envelope_kind',
+  'payload_malformed',
+  'manifest_mismatch',
+  'verdict_count_mismatch',
+  'end_mismatch',
+  'order_digest_mismatch',
+  'approval_unproven',
+  'handover_conflict',
+  'handover_too_large',
+  'receipt_mismatch',
+  'database_unavailable',
+  'internal',
+] as const
+
+/** What one metric is. `routes` stands for the declared paths of this process's routes. */
+export type MetricRow = {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly unit: string
+  readonly help: string
+  readonly labels?: Readonly<Record<string, readonly string[] | 'routes'>>
+}
+
+/**
+ * Every metric this build exports, beside the `process_` and `nodejs_` ones of prom-client. Label
+ * values are bounded by this table and exist from the start. `docs/reference/metrics.md` is held to it.
+ */
+export const METRICS = {
+  order_hold_for_review_rate: {
+    type: 'gauge',
+    unit: 'ratio',
+    help: 'held / decided over the last 200 decided orders; absent under 50',
+  },
+  inventory_negative_stock_skus: {
+    type: 'gauge',
+    unit: 'SKUs',
+    help: 'SKUs whose physical book is below zero now',
+  },
+  storefront_circuit_breaker_state: {
+    type: 'gauge',
+    unit: 'state',
+    help: '0 closed, 0.5 half-open, 1 open',
+    labels: { scope: ['shop', 'sku'] },
+  },
+  webhook_duplicate_dispatches_total: {
+    type: 'counter',
+    unit: 'acceptances',
+    help: 'second or later partner acceptance of one fulfillment order and generation, by content',
+  },
+  webhook_idempotency_key_collisions: {
+    type: 'counter',
+    unit: 'sends',
+    help: 'sends that a partner recognised by key: a replay, or a 409 confirmed by lookup',
+  },
+  order_auto_approved_total: {
+    type: 'counter',
+    unit: 'orders',
+    help: 'CLEAR verdicts by rule, not by a person',
+  },
+  holdfast_transaction_retries_total: {
+    type: 'counter',
+    unit: 'transactions',
+    help: 'transactions run again after a deadlock or a serialization failure',
+  },
+  holdfast_handover_refused_total: {
+    type: 'counter',
+    unit: 'batches',
+    help: 'hand-over batches that the receiving side refused',
+    labels: { code: HANDOVER_REFUSALS },
+  },
+  holdfast_dispatch_unknown_current: {
+    type: 'gauge',
+    unit: 'dispatches',
+    help: 'dispatches whose outcome at the partner is unknown now',
+  },
+  holdfast_dispatch_replayed_total: {
+    type: 'counter',
+    unit: 'dispatches',
+    help: 'dispatches that were sent again under their own key',
+  },
+  holdfast_inbox_depth: {
+    type: 'gauge',
+    unit: 'events',
+    help: 'inbound partner events that are stored and not yet applied',
+  },
+  holdfast_orders: {
+    type: 'gauge',
+    unit: 'orders',
+    help: 'orders by stage now',
+    labels: { stage: STAGES },
+  },
+  holdfast_oldest_item_age_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'age of the oldest order in a stage; absent where the stage is empty',
+    labels: { stage: STAGES },
+  },
+  holdfast_http_requests_total: {
+    type: 'counter',
+    unit: 'requests',
+    help: 'HTTP requests by declared route and class of status',
+    labels: { route: 'routes', status: ['2xx', '3xx', '4xx', '5xx'] },
+  },
+  holdfast_http_request_duration_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'from the last byte of a request to its reply',
+  },
+  holdfast_collector_failures_total: {
+    type: 'counter',
+    unit: 'failures',
+    help: 'gauges that could not be collected at a scrape, and were absent from it',
+  },
+} as const satisfies Record<string, MetricRow>
+
+/** The name of a metric of the table. */
+export type MetricName = keyof typeof METRICS
+type NamesOf<T extends MetricRow['type']> = {
+  [N in MetricName]: (typeof METRICS)[N]['type'] extends T ? N : never
+}[MetricName]
+/** The name of a counter. */
+export type CounterName = NamesOf<'counter'>
+/** The name of a metric that a collector may supply. */
+export type CollectedName = NamesOf<'counter' | 'gauge'>
+
+type LabelTable<N extends MetricName> = (typeof METRICS)[N] extends { readonly labels: infer L }
+  ? L
+  : { readonly [L in never]: string }
+/** The labels of a metric, each from its bounded values. */
+export type LabelsOf<N extends MetricName> = {
+  readonly [L in keyof LabelTable<N>]: LabelTable<N>[L] extends readonly (infer V)[] ? V : string
+}
