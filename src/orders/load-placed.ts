@@ -21,7 +21,13 @@ export async function loadPlaced(
         reasons: row.reasons ?? [],
         currency: row.currency,
         totalMinor: row.total_minor,
-        lines: row.lines,
+        // jsonb keeps its own order of keys; a replay says the same words in the same order.
+        lines: row.lines.map(({ line, sku, qty, unit_price_minor }) => ({
+          line,
+          sku,
+          qty,
+          unit_price_minor,
+        })),
       },
     ]),
   )

@@ -9,6 +9,8 @@ export type OrdersDeps = {
   readonly placing: OrderPlacing
   readonly tokens: OrderTokens
   readonly askWithdrawal: AskWithdrawal
+  /** Told after a person decided, so that the hand-over need not wait for its poll. */
+  readonly onDecided?: (orderId: string) => void
   /** How far fulfillment has come with an order, in the buyer's words; `placed` where it has not begun. */
   readonly stageOf: (orderId: string) => Promise<string>
 }

@@ -18,6 +18,7 @@ export type WithdrawalWish = {
 
 /** A recorded wish, as it is kept until fulfillment has answered. */
 export type Withdrawal = {
+  readonly merchant: string
   readonly id: string
   readonly orderId: string
   readonly kind: 'cancel' | 'reject' | 'amend'
@@ -105,7 +106,7 @@ export async function resumeWithdrawals(deps: PlacingDeps, ask: AskWithdrawal): 
   const open = await read(deps.context.database, selectStale, { merchant: deps.context.merchant })
   let settled = 0
   for (const row of open) {
-    const answer = await finishWithdrawal(deps, ask, toWithdrawal(row))
+    const answer = await finishWithdrawal(deps, ask, toWithdrawal(deps.context.merchant, row))
     if (!answer.ok || answer.value.state === 'done') settled += 1
   }
   return settled
@@ -141,12 +142,14 @@ async function recordWish(
   if (order.state !== 'placed') return refuse('order_closed', `The order is ${order.state}.`)
   if (order.open_withdrawal) {
     const open = await maybe(tx, selectOpen, { merchant, id: order.open_withdrawal })
-    if (open?.kind === wish.kind && wish.kind !== 'amend') return accept(toWithdrawal(open))
+    if (open?.kind === wish.kind && wish.kind !== 'amend')
+      return accept(toWithdrawal(merchant, open))
     return refuse('decision_refused', `A change (${order.open_kind}) of the order is under way.`)
   }
   if (wish.kind === 'amend' && isSameAddress(order.ship_to, wish.shipTo ?? {}))
     return accept('already_done')
   const withdrawal: Withdrawal = {
+    merchant,
     id: newId('cxl'),
     orderId: wish.orderId,
     kind: wish.kind,
@@ -178,16 +181,20 @@ function isSameAddress(
   return [...keys].every((key) => a[key] === b[key])
 }
 
-function toWithdrawal(row: {
-  id: string
-  order_id: string
-  kind: string
-  revision: number
-  actor: string
-  reason: string
-  ship_to: Record<string, string> | null
-}): Withdrawal {
+function toWithdrawal(
+  merchant: string,
+  row: {
+    id: string
+    order_id: string
+    kind: string
+    revision: number
+    actor: string
+    reason: string
+    ship_to: Record<string, string> | null
+  },
+): Withdrawal {
   return {
+    merchant,
     id: row.id,
     orderId: row.order_id,
     kind: row.kind === 'amend' ? 'amend' : row.kind === 'reject' ? 'reject' : 'cancel',

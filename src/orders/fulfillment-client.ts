@@ -1,0 +1,89 @@
+import { Code, ConnectError, createClient } from '@connectrpc/connect'
+import { createGrpcTransport } from '@connectrpc/connect-node'
+import { accept, deriveKey, invariant, refuse, REFUSALS } from '#kernel/index.ts'
+import type { Outcome, RefusalCode } from '#kernel/index.ts'
+import { HAND_OVER_LIMITS, HandoffService, WithdrawKind, WithdrawOutcome } from '#wire/index.ts'
+import type { HandOverResponse } from '#wire/index.ts'
+import type { SendHandOver } from './hand-over.ts'
+import type { AskWithdrawal } from './withdraw-order.ts'
+
+/** The two calls that order processing makes downstream. */
+export type FulfillmentClient = {
+  readonly handOver: SendHandOver
+  readonly withdraw: AskWithdrawal
+}
+
+const DEADLINE_MS = 20_000
+const KINDS = {
+  cancel: WithdrawKind.CANCEL,
+  reject: WithdrawKind.REJECT,
+  amend: WithdrawKind.AMEND,
+} as const
+
+/** The bearer that roles of one installation show each other: HKDF of the master key. */
+export function internalToken(masterKey: Uint8Array): string {
+  return deriveKey(masterKey, 'holdfast/internal/v1').toString('base64url')
+}
+
+/** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a 20 s deadline. */
+export function fulfillmentClient(baseUrl: string, masterKey: Uint8Array): FulfillmentClient {
+  const transport = createGrpcTransport({
+    baseUrl,
+    readMaxBytes: HAND_OVER_LIMITS.envelopeBytesMax * 2,
+    writeMaxBytes: HAND_OVER_LIMITS.envelopeBytesMax * 2,
+  })
+  const client = createClient(HandoffService, transport)
+  const headers = { authorization: `Bearer ${internalToken(masterKey)}` }
+  return {
+    handOver: async (sealed) => {
+      try {
+        const answers: HandOverResponse[] = []
+        const stream = client.handOver(toStream(sealed.envelopes), {
+          headers,
+          timeoutMs: DEADLINE_MS,
+        })
+        for await (const answer of stream) answers.push(answer)
+        const [receipt] = answers
+        if (receipt && answers.length === 1) return accept(receipt)
+        return refuse('receipt_mismatch', `${answers.length} receipts came for one batch.`)
+      } catch (fault) {
+        return refusalOf(fault)
+      }
+    },
+    withdraw: async (withdrawal) => {
+      const answer = await client.withdraw(
+        {
+          merchant: withdrawal.merchant,
+          orderId: withdrawal.orderId,
+          withdrawalId: withdrawal.id,
+          revision: withdrawal.revision,
+          kind: KINDS[withdrawal.kind],
+        },
+        { headers, timeoutMs: DEADLINE_MS },
+      )
+      invariant(
+        answer.withdrawalId === withdrawal.id,
+        'the answer is about the withdrawal that was asked',
+      )
+      if (answer.outcome === WithdrawOutcome.WITHDRAWN) return 'withdrawn'
+      invariant(answer.outcome === WithdrawOutcome.SEALED, 'an unknown outcome is no answer')
+      return 'sealed'
+    },
+  }
+}
+
+async function* toStream<T>(items: readonly T[]): AsyncIterable<T> {
+  yield* items
+}
+
+// A refusal travels as `holdfast-code`; anything else is a fault: the batch is kept and sent again.
+function refusalOf(fault: unknown): Outcome<never> {
+  const error = ConnectError.from(fault, Code.Unknown)
+  const code = error.metadata.get('holdfast-code')
+  if (code !== null && isRefusalCode(code)) return refuse(code, error.rawMessage)
+  throw error
+}
+
+function isRefusalCode(code: string): code is RefusalCode {
+  return Object.hasOwn(REFUSALS, code)
+}

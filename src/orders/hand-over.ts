@@ -1,0 +1,180 @@
+import { newId } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
+import { change, jsonOf, many, statement, withTransaction } from '#platform/index.ts'
+import type { Context, RowOf, Transaction } from '#platform/index.ts'
+import { openAllocations } from '#inventory/index.ts'
+import type { Allocation } from '#inventory/index.ts'
+import { checkReceipt, sealHandOver } from '#wire/index.ts'
+import type { HandOverRecord, HandOverResponse, SealedHandOver } from '#wire/index.ts'
+import type { OrderLine } from './order-line.ts'
+
+/** Sends a sealed batch and returns the receipt, or the refusal of the other end; faults throw. */
+export type SendHandOver = (sealed: SealedHandOver) => Promise<Outcome<HandOverResponse>>
+
+/** What one round did. `refusal` is why a batch came back; its orders stay in the outbox. */
+export type HandOverRound = {
+  readonly records: number
+  readonly refusal?: Refusal
+}
+
+const BATCH_RECORDS_MAX = 400
+
+const claimOutbox = statement({
+  name: 'orders.claim_outbox',
+  params: { merchant: 'text', limit: 'int4' },
+  row: {
+    order_id: 'text',
+    number: 'int4',
+    attempts: 'int4',
+    order_number: 'text',
+    revision: 'int4',
+    currency: 'text',
+    lines: jsonOf<readonly OrderLine[]>(),
+    ship_to: jsonOf<Record<string, string>>(),
+    order_digest: 'bytea',
+    decision_id: 'text',
+    verdict: 'text',
+    reasons: 'text[]',
+    decided_by: 'text',
+    key_id: 'text',
+    approval: 'bytea?',
+    effective_ms: 'int8',
+    decided_revision: 'int4',
+    state: 'text',
+  },
+  text: `
+    select q.order_id, q.number, q.attempts, o.order_number, o.revision, o.currency, o.lines, o.ship_to,
+           d.order_digest, d.id as decision_id, d.verdict, d.reasons, d.decided_by, d.key_id, d.approval,
+           (extract(epoch from d.effective_at) * 1000)::int8 as effective_ms,
+           d.revision as decided_revision, o.state
+      from orders.handover_outbox q
+      join orders."order" o on o.merchant_id = q.merchant_id and o.id = q.order_id
+      join orders.decision d
+        on d.merchant_id = q.merchant_id and d.order_id = q.order_id and d.number = q.number
+     where q.merchant_id = $merchant and q.not_before <= now()
+     order by q.order_id, q.number
+     limit $limit
+       for update of q skip locked`,
+})
+
+const clearHandedOver = statement({
+  name: 'orders.clear_handed_over',
+  params: { merchant: 'text', orders: 'text[]', numbers: 'int4[]' },
+  text: `
+    delete from orders.handover_outbox q
+     using unnest($orders, $numbers) as d(order_id, number)
+     where q.merchant_id = $merchant and q.order_id = d.order_id and q.number = d.number`,
+})
+
+const postpone = statement({
+  name: 'orders.postpone_hand_over',
+  params: { merchant: 'text', orders: 'text[]', numbers: 'int4[]', code: 'text', delay_ms: 'int4' },
+  text: `
+    update orders.handover_outbox q
+       set attempts = attempts + 1, last_code = $code,
+           not_before = now() + make_interval(secs => $delay_ms / 1000.0 * least(attempts + 1, 60))
+      from unnest($orders, $numbers) as d(order_id, number)
+     where q.merchant_id = $merchant and q.order_id = d.order_id and q.number = d.number`,
+})
+
+type Claimed = RowOf<typeof claimOutbox.row>
+
+/**
+ * Hands over what waits, one batch. The outbox rows stay locked in an open transaction while the
+ * batch travels, so that a crash here frees them at once; the other end knows each decision by its
+ * number, so that sending twice changes nothing. A row that was refused before travels alone.
+ */
+export async function handOverOnce(context: Context, send: SendHandOver): Promise<HandOverRound> {
+  const { merchant } = context
+  const provenance = await context.provenance()
+  return withTransaction(context.database, async (tx) => {
+    const claimed = await many(tx, claimOutbox, { merchant, limit: BATCH_RECORDS_MAX })
+    const [first] = claimed
+    if (!first) return { records: 0 }
+    const healthy = claimed.filter((row) => row.attempts === 0)
+    const chosen = healthy.length > 0 ? healthy : [first]
+    const stale = chosen.filter(
+      (row) => row.state !== 'placed' || row.decided_revision !== row.revision,
+    )
+    const live = chosen.filter((row) => !stale.includes(row))
+    if (stale.length > 0) await clear(tx, merchant, stale)
+    if (live.length === 0) return { records: stale.length }
+    const allocations = await openAllocations(
+      tx,
+      merchant,
+      live.map((row) => row.order_id),
+    )
+    const records = live.map((row) => toRecord(row, merchant, allocations.get(row.order_id) ?? []))
+    const outcome = await travel({ merchant, provenance: provenance.id, records }, send)
+    if (outcome.ok) {
+      await clear(tx, merchant, live)
+      return { records: live.length + stale.length }
+    }
+    await change(tx, postpone, {
+      ...names(live),
+      merchant,
+      code: outcome.refusal.code,
+      delay_ms: 1_000,
+    })
+    context.log.error(
+      { code: outcome.refusal.code, orders: live.length, first_order_id: first.order_id },
+      `the hand-over was refused: ${outcome.refusal.detail}`,
+    )
+    return { records: 0, refusal: outcome.refusal }
+  })
+}
+
+async function travel(
+  batch: { merchant: string; provenance: string; records: readonly HandOverRecord[] },
+  send: SendHandOver,
+): Promise<Outcome<void>> {
+  const sealed = sealHandOver({ batchId: newId('hov'), ...batch })
+  if (!sealed.ok) return sealed
+  const receipt = await send(sealed.value)
+  if (!receipt.ok) return receipt
+  const holds = batch.records.filter((record) => record.verdict !== 'clear').length
+  return checkReceipt({ ...sealed.value, holds }, receipt.value)
+}
+
+async function clear(tx: Transaction, merchant: string, rows: readonly Claimed[]): Promise<void> {
+  await change(tx, clearHandedOver, { merchant, ...names(rows) })
+}
+
+function names(rows: readonly Claimed[]): {
+  orders: readonly string[]
+  numbers: readonly number[]
+} {
+  return { orders: rows.map((row) => row.order_id), numbers: rows.map((row) => row.number) }
+}
+
+function toRecord(
+  row: Claimed,
+  merchant: string,
+  allocations: readonly Allocation[],
+): HandOverRecord {
+  return {
+    merchant,
+    orderId: row.order_id,
+    orderNumber: row.order_number,
+    revision: row.decided_revision,
+    currency: row.currency,
+    lines: row.lines.map((line) => ({
+      line: line.line,
+      sku: line.sku,
+      qty: line.qty,
+      allocations: allocations
+        .filter((one) => one.lineNo === line.line)
+        .map((one) => ({ locationId: one.locationId, qty: one.qty })),
+    })),
+    shipTo: row.ship_to,
+    orderDigest: row.order_digest,
+    decisionId: row.decision_id,
+    decisionNumber: row.number,
+    effectiveAtMs: row.effective_ms,
+    reasons: row.reasons,
+    decidedBy: row.decided_by,
+    keyId: row.key_id,
+    verdict: row.verdict === 'clear' ? 'clear' : row.verdict === 'hold' ? 'hold' : 'unspecified',
+    approval: row.approval ?? new Uint8Array(),
+  }
+}

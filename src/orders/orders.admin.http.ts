@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { accept, refuse } from '#kernel/index.ts'
+import { route } from '#platform/index.ts'
+import type { AnyRoute } from '#platform/index.ts'
+import { decideOrder } from './decide-order.ts'
+import { shipToInput } from './order-input.ts'
+import { findOrder, listDecisions, listOrders } from './order-queries.ts'
+import type { OrdersDeps } from './orders-deps.ts'
+import { withdrawalReply } from './orders.http.ts'
+import { dropUndefined } from './place-request.ts'
+
+const idParams = z.strictObject({ id: z.string().min(1).max(64) })
+const reasonBody = z.strictObject({ reason: z.string().min(1).max(500) })
+const pageQuery = z.strictObject({
+  state: z.enum(['placed', 'cancelled', 'rejected']).optional(),
+  verdict: z.enum(['hold', 'clear', 'unset']).optional(),
+  cursor: z.string().max(64).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+})
+
+/** Routes of the people who review and support orders. */
+export function orderAdminRoutes(deps: OrdersDeps): readonly AnyRoute[] {
+  return [listRoute(deps), showRoute(deps), decideRoute(deps), ...withdrawRoutes(deps)]
+}
+
+const listRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'GET',
+    path: '/admin/orders',
+    summary: 'Orders, newest first',
+    access: { kind: 'scope', scope: 'orders:read' },
+    audit: { none: 'read' },
+    query: pageQuery,
+    handle: async ({ query }) => {
+      const items = await listOrders(deps.context.database, deps.context.merchant, {
+        state: query.state,
+        verdict: query.verdict,
+        after: query.cursor,
+        limit: query.limit,
+      })
+      const last = items.length === query.limit ? items.at(-1)?.id : undefined
+      return accept({ status: 200, body: { items, next_cursor: last ?? null } })
+    },
+  })
+
+const showRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'GET',
+    path: '/admin/orders/:id',
+    summary: 'One order with its decisions, by id or merchant reference',
+    access: { kind: 'scope', scope: 'orders:read' },
+    audit: { none: 'read' },
+    params: idParams,
+    handle: async ({ params }) => {
+      const { database, merchant } = deps.context
+      const order = await findOrder(database, merchant, params.id)
+      if (!order) return refuse('order_unknown', `There is no order ${params.id}.`)
+      const decisions = await listDecisions(database, merchant, order.id)
+      return accept({
+        status: 200,
+        body: { ...order, stage: await deps.stageOf(order.id), decisions },
+      })
+    },
+  })
+
+const decideRoute = (deps: OrdersDeps): AnyRoute =>
+  route({
+    method: 'POST',
+    path: '/admin/orders/:id/decisions',
+    summary: 'Record a decision; a CLEAR can be undone by a HOLD for ten seconds',
+    access: { kind: 'scope', scope: 'orders:decide' },
+    audit: { action: 'orders.decide' },
+    params: idParams,
+    body: z.strictObject({
+      verdict: z.enum(['hold', 'clear']),
+      reason: z.string().min(1).max(500),
+    }),
+    handle: async ({ params, body, caller }) => {
+      const decided = await decideOrder(deps.placing.deps, {
+        orderId: params.id,
+        verdict: body.verdict,
+        actor: caller.actor,
+        reason: body.reason,
+      })
+      if (!decided.ok) return decided
+      deps.onDecided?.(params.id)
+      const { decisionId, number, verdict, effectiveAt } = decided.value
+      const body201 = { decision_id: decisionId, number, verdict, effective_at: effectiveAt }
+      return accept({ status: 201, body: body201 })
+    },
+  })
+
+function withdrawRoutes(deps: OrdersDeps): readonly AnyRoute[] {
+  const kinds = [
+    { kind: 'cancel', summary: 'Cancel an order before it is sealed', scope: 'orders:change' },
+    {
+      kind: 'reject',
+      summary: 'Reject an order in review and release its stock',
+      scope: 'orders:decide',
+    },
+  ] as const
+  const closing = kinds.map(({ kind, summary, scope }) =>
+    route({
+      method: 'POST',
+      path: `/admin/orders/:id/${kind}`,
+      summary,
+      access: { kind: 'scope', scope },
+      audit: { action: `orders.${kind}` },
+      params: idParams,
+      body: reasonBody,
+      handle: ({ params, body, caller }) =>
+        withdrawalReply(deps, {
+          orderId: params.id,
+          kind,
+          actor: caller.actor,
+          reason: body.reason,
+        }),
+    }),
+  )
+  const amend = route({
+    method: 'PUT',
+    path: '/admin/orders/:id/ship-to',
+    summary: 'Send an order elsewhere before it is sealed; it is reviewed again',
+    access: { kind: 'scope', scope: 'orders:change' },
+    audit: { action: 'orders.amend' },
+    params: idParams,
+    body: z.strictObject({ ship_to: shipToInput, reason: z.string().min(1).max(500) }),
+    handle: ({ params, body, caller }) =>
+      withdrawalReply(deps, {
+        orderId: params.id,
+        kind: 'amend',
+        actor: caller.actor,
+        reason: body.reason,
+        shipTo: dropUndefined(body.ship_to),
+      }),
+  })
+  return [...closing, amend]
+}
