@@ -1,2 +1,8 @@
 export { FLAGS } from './flag.ts'
 export type { FlagKey, FlagReader } from './flag.ts'
+export { isFlagKey, readFlags } from './read-flags.ts'
+export type { FlagChange, FlagSet } from './read-flags.ts'
+export { setFlag } from './set-flag.ts'
+export type { SetFlag } from './set-flag.ts'
+export { startFlagReader } from './start-flag-reader.ts'
+export type { RunningFlagReader } from './start-flag-reader.ts'

@@ -15,6 +15,8 @@ export {
 export type { Database, Transaction } from './database/database.ts'
 export { declaredStatements, jsonOf, sqlType, statement } from './database/statement.ts'
 export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
+export { listen } from './database/listen.ts'
+export type { Listener } from './database/listen.ts'
 export { checkSchema, migrate, schemaVersion } from './database/migrate.ts'
 export { appendEvents } from './records/append-events.ts'
 export type { NewEvent } from './records/append-events.ts'
