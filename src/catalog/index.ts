@@ -1,4 +1,8 @@
+export { getProduct, listProducts } from './list-products.ts'
+export type { Product } from './list-products.ts'
 export { productsForSkus } from './products-for-skus.ts'
 export type { CatalogPrice } from './products-for-skus.ts'
 export { upsertProducts } from './upsert-products.ts'
 export type { ProductRow, UpsertCounts } from './upsert-products.ts'
+export { readCatalog } from './read-catalog.ts'
+export type { CatalogFileRow } from './read-catalog.ts'

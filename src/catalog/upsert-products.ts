@@ -1,12 +1,18 @@
 import { maybe, statement } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 
-/** A product as a catalog file or the admin API gives it; the price in minor units. */
+/**
+ * A product as a catalog file or the admin API gives it; the price in minor units. What is optional
+ * and absent stays as it is, or is "for sale, in no group, without options" for a new product.
+ */
 export type ProductRow = {
   readonly sku: string
   readonly title: string
   readonly priceMinor: number
   readonly currency: string
+  readonly isActive?: boolean | undefined
+  readonly group?: string | undefined
+  readonly options?: Readonly<Record<string, string>> | undefined
 }
 
 /** How many products an upsert touched. */
@@ -24,19 +30,33 @@ const upsert = statement({
     titles: 'text[]',
     prices: 'int4[]',
     currencies: 'text[]',
+    actives: 'bool?[]',
+    groups: 'text?[]',
+    options: 'text?[]',
   },
   row: { inserted: 'int8', updated: 'int8' },
   text: `
-    with written as (
-      insert into catalog.product as p (merchant_id, sku, title, price_minor, currency)
-      select $merchant, r.sku, r.title, r.price, r.currency
-        from unnest($skus, $titles, $prices, $currencies) as r(sku, title, price, currency)
-       order by r.sku
+    with given as (
+      select r.sku, r.title, r.price, r.currency,
+             coalesce(r.is_active, p.is_active, true) as is_active,
+             coalesce(r.group_id, p.group_id) as group_id,
+             coalesce(r.options::jsonb, p.options, '{}') as options
+        from unnest($skus, $titles, $prices, $currencies, $actives, $groups, $options)
+             as r(sku, title, price, currency, is_active, group_id, options)
+        left join catalog.product p on p.merchant_id = $merchant and p.sku = r.sku
+    ), written as (
+      insert into catalog.product as p
+        (merchant_id, sku, title, price_minor, currency, is_active, group_id, options)
+      select $merchant, sku, title, price, currency, is_active, group_id, options
+        from given
+       order by sku
       on conflict (merchant_id, sku) do update
          set title = excluded.title, price_minor = excluded.price_minor,
-             currency = excluded.currency, updated_at = now()
-       where (p.title, p.price_minor, p.currency)
-             is distinct from (excluded.title, excluded.price_minor, excluded.currency)
+             currency = excluded.currency, is_active = excluded.is_active,
+             group_id = excluded.group_id, options = excluded.options, updated_at = now()
+       where (p.title, p.price_minor, p.currency, p.is_active, p.group_id, p.options)
+             is distinct from (excluded.title, excluded.price_minor, excluded.currency,
+               excluded.is_active, excluded.group_id, excluded.options)
       returning (xmax = 0) as is_new
     )
     select count(*) filter (where is_new) as inserted, count(*) filter (where not is_new) as updated
@@ -55,6 +75,9 @@ export async function upsertProducts(
     titles: rows.map((row) => row.title),
     prices: rows.map((row) => row.priceMinor),
     currencies: rows.map((row) => row.currency),
+    actives: rows.map((row) => row.isActive ?? null),
+    groups: rows.map((row) => row.group ?? null),
+    options: rows.map((row) => (row.options ? JSON.stringify(row.options) : null)),
   })
   const { inserted = 0, updated = 0 } = counts ?? {}
   return { inserted, updated, unchanged: rows.length - inserted - updated }

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { accept, base32, refuse, sha256 } from '#kernel/index.ts'
+import { route } from '#platform/index.ts'
+import type { AnyRoute, Context, RouteReply } from '#platform/index.ts'
+import { cursorQuery, toPage } from '#platform/http/index.ts'
+import { getProduct, listProducts } from './list-products.ts'
+import type { Product } from './list-products.ts'
+import { textCache } from './text-cache.ts'
+
+/** What inventory says of a SKU: free units over all locations, and whether it may be sold. */
+export type SkuAvailability = {
+  readonly sku: string
+  readonly available: number
+  readonly isSellable: boolean
+}
+/** Availability of some SKUs; one without stock is left out. */
+export type ReadAvailability = (skus: readonly string[]) => Promise<readonly SkuAvailability[]>
+
+type Rendered = { readonly text: string; readonly etag: string }
+
+const FRESH_MS = 1_000
+const ENTRIES_MAX = 500
+const Q_MAX_CHARS = 100
+
+/**
+ * `/store/products`: prices and stock at most a second old, from a bounded cache in this process.
+ * Whether a unit is really free is decided at the order, by the statement that takes it.
+ */
+export function storeRoutes(
+  context: Pick<Context, 'database' | 'merchant' | 'clock'>,
+  availability: ReadAvailability,
+): readonly AnyRoute[] {
+  const cache = textCache<Rendered | undefined>({
+    clock: context.clock,
+    freshMs: FRESH_MS,
+    entriesMax: ENTRIES_MAX,
+  })
+  return [listRoute(context, availability, cache), productRoute(context, availability, cache)]
+}
+
+type Cache = ReturnType<typeof textCache<Rendered | undefined>>
+type Reading = Pick<Context, 'database' | 'merchant'>
+
+const listRoute = (context: Reading, availability: ReadAvailability, cache: Cache): AnyRoute =>
+  route({
+    method: 'GET',
+    path: '/store/products',
+    summary: 'Products for sale. `q` finds words of SKU and title by their beginning.',
+    access: { kind: 'public' },
+    audit: { none: 'read' },
+    query: cursorQuery.extend({ q: z.string().max(Q_MAX_CHARS).optional() }),
+    handle: async ({ query: { q, cursor, limit }, headers }) => {
+      const rendered = await cache.get(JSON.stringify([limit, cursor, q]), async () => {
+        const { database, merchant } = context
+        const page = { q, after: cursor ?? '', limit: limit + 1 }
+        const products = await listProducts(database, merchant, page)
+        const stock = await stockOf(availability, products)
+        return render(
+          toPage(
+            products,
+            limit,
+            (product) => product.sku,
+            (product) => show(product, stock),
+          ),
+        )
+      })
+      return rendered ? accept(reply(rendered, headers['if-none-match'])) : unknownSku()
+    },
+  })
+
+const productRoute = (context: Reading, availability: ReadAvailability, cache: Cache): AnyRoute =>
+  route({
+    method: 'GET',
+    path: '/store/products/:sku',
+    summary: 'One product for sale.',
+    access: { kind: 'public' },
+    audit: { none: 'read' },
+    params: z.object({ sku: z.string().min(1).max(64) }),
+    handle: async ({ params: { sku }, headers }) => {
+      const rendered = await cache.get(`one ${sku}`, async () => {
+        const product = await getProduct(context.database, context.merchant, sku)
+        if (!product) return undefined
+        return render(show(product, await stockOf(availability, [product])))
+      })
+      return rendered ? accept(reply(rendered, headers['if-none-match'])) : unknownSku()
+    },
+  })
+
+const unknownSku = () => refuse('sku_unknown', 'No product of that SKU is for sale.')
+
+async function stockOf(
+  availability: ReadAvailability,
+  products: readonly Product[],
+): Promise<ReadonlyMap<string, SkuAvailability>> {
+  if (products.length === 0) return new Map()
+  const rows = await availability(products.map((product) => product.sku))
+  return new Map(rows.map((row) => [row.sku, row]))
+}
+
+function show(product: Product, stock: ReadonlyMap<string, SkuAvailability>) {
+  const { sku, title, priceMinor, currency, group, options } = product
+  const found = stock.get(sku)
+  return {
+    sku,
+    title,
+    price: { amount: priceMinor, currency },
+    // A SKU that is withdrawn from sale is shown with nothing to buy; the shop stays open.
+    available: found?.isSellable === true ? found.available : 0,
+    group,
+    options,
+  }
+}
+
+function render(body: unknown): Rendered {
+  const text = JSON.stringify(body)
+  return { text, etag: `"${base32(sha256(text).subarray(0, 10))}"` }
+}
+
+function reply(rendered: Rendered, ifNoneMatch: string | undefined): RouteReply {
+  const headers = { etag: rendered.etag, 'cache-control': 'public, max-age=1' }
+  if (ifNoneMatch === rendered.etag) return { status: 304, headers }
+  const contentType = 'application/json; charset=utf-8'
+  return { status: 200, body: rendered.text, contentType, headers }
+}
