@@ -1,3 +1,4 @@
+export { accessRoutes } from './access.http.ts'
 export { createApiKey, listApiKeys, revokeApiKey, verifyApiKey } from './api-key.ts'
 export type { ApiKey } from './api-key.ts'
 export { createLogin, endSession, SESSION_S, spendLogin, verifySession } from './login.ts'

@@ -37,7 +37,7 @@ const productsInput = z.strictObject({
 })
 
 /** `POST /admin/products`. Its own content makes it idempotent: the same rows again change nothing. */
-export function catalogRoutes({ database, merchant }: Context): readonly AnyRoute[] {
+export function productAdminRoutes({ database, merchant }: Context): readonly AnyRoute[] {
   return [
     route({
       method: 'POST',

@@ -6,10 +6,9 @@ import { startHttpServer } from '#platform/http/index.ts'
 import type { HttpServer } from '#platform/http/index.ts'
 import { createTestContext, createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
-import { catalogRoutes } from './admin.http.ts'
 import { getProduct, listProducts } from './list-products.ts'
 import { productsForSkus } from './products-for-skus.ts'
-import { storeRoutes } from './store.http.ts'
+import { catalogRoutes } from './catalog.http.ts'
 import type { SkuAvailability } from './store.http.ts'
 import { upsertProducts } from './upsert-products.ts'
 import type { ProductRow } from './upsert-products.ts'
@@ -30,7 +29,7 @@ beforeAll(async () => {
     return stock
   }
   server = await startHttpServer({
-    routes: [...storeRoutes(context, availability), ...catalogRoutes(context)],
+    routes: catalogRoutes(context, availability),
     host: '127.0.0.1',
     port: 0,
     log: context.log,

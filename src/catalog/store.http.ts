@@ -26,7 +26,7 @@ const Q_MAX_CHARS = 100
  * `/store/products`: prices and stock at most a second old, from a bounded cache in this process.
  * Whether a unit is really free is decided at the order, by the statement that takes it.
  */
-export function storeRoutes(
+export function productStoreRoutes(
   context: Pick<Context, 'database' | 'merchant' | 'clock'>,
   availability: ReadAvailability,
 ): readonly AnyRoute[] {

@@ -5,6 +5,7 @@ import { createMetrics } from './metrics.ts'
 export { METRICS, STAGES } from './metrics-table.ts'
 export type { CounterName, MetricName, MetricRow, Stage } from './metrics-table.ts'
 export type { Collector, Metrics, Sample } from './metrics.ts'
+export { metricsRoutes } from './metrics.http.ts'
 export { httpObserver } from './http-observer.ts'
 
 /** The metrics of this process. */
