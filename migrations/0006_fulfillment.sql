@@ -9,6 +9,7 @@ create table fulfillment.handover (
   records integer not null,
   orders integer not null,
   holds integer not null,
+  clears integer not null,
   received_at timestamptz not null default now(),
   provenance_id text not null,
   primary key (merchant_id, id)
@@ -35,10 +36,22 @@ create table fulfillment.received_order (
   order_number text not null,
   currency text not null,
   ship_to jsonb not null,
+  lines jsonb not null,
   received_at timestamptz not null default now(),
   primary key (merchant_id, order_id, revision)
 );
 grant select, insert on fulfillment.received_order to holdfast_runtime;
+
+-- One slim row an order, locked by whoever brings it or takes it back: either the hand-over sees the
+-- tombstone, or the withdrawal sees the fulfillment orders.
+create table fulfillment.order_gate (
+  merchant_id text not null,
+  order_id text not null,
+  passed_at timestamptz not null default now(),
+  primary key (merchant_id, order_id)
+) with (fillfactor = 80);
+grant select, insert on fulfillment.order_gate to holdfast_runtime;
+grant update (passed_at) on fulfillment.order_gate to holdfast_runtime;
 
 -- Verified decisions: the only table that the seal believes, and it checks the certificate again.
 create table fulfillment.decision (
@@ -69,7 +82,8 @@ create table fulfillment.withdrawal (
   id text not null,
   kind text not null check (kind in ('cancel', 'reject', 'amend')),
   at timestamptz not null default now(),
-  primary key (merchant_id, order_id, revision)
+  primary key (merchant_id, order_id, revision),
+  unique (merchant_id, id)
 );
 grant select, insert on fulfillment.withdrawal to holdfast_runtime;
 
@@ -185,7 +199,7 @@ create index dispatch_loud on fulfillment.dispatch (merchant_id, state)
   where state in ('unknown', 'needs_operator', 'quarantined');
 grant select, insert on fulfillment.dispatch to holdfast_runtime;
 grant update (state, attempt, next_attempt_at, lease_token, lease_until, intent_at, first_attempt_at,
-  settled_at, last_code) on fulfillment.dispatch to holdfast_runtime;
+  settled_at, last_code, fence_epoch) on fulfillment.dispatch to holdfast_runtime;
 
 -- The sealed bytes: written once as bytea; nobody but the owner could change them.
 create table fulfillment.sealed_body (

@@ -1,0 +1,146 @@
+import { batchLane, newId } from '#kernel/index.ts'
+import type { BatchLane } from '#kernel/index.ts'
+import { pausePartner } from '#partners/index.ts'
+import type { Partner } from '#partners/index.ts'
+import { appendEvents, change, many, read, withTransaction } from '#platform/index.ts'
+import { completeAll } from './complete-dispatch.ts'
+import type { Completed, Completion } from './complete-dispatch.ts'
+import { claimDue, expireLeases, insertAttempts, selectLaneWork } from './dispatch-statements.ts'
+import { isLookupTrusted } from './next-dispatch-state.ts'
+import { lookUp, takeUnknown } from './resolve-unknown.ts'
+import { sealBatch } from './seal-batch.ts'
+import { sendDispatch } from './send-dispatch.ts'
+import type { ClaimedDispatch } from './send-dispatch.ts'
+import type { WorkerDeps } from './worker-deps.ts'
+
+/** Completions of every lane of a process share one set-based transaction at a time. */
+export type CompletionLane = BatchLane<Completion, Completed>
+
+/** Opens the lane of completions; at most 256 in one transaction. */
+export function openCompletionLane(deps: WorkerDeps): CompletionLane {
+  return batchLane({
+    batchMax: 256,
+    queueMax: 100_000,
+    run: (completions) => completeAll(deps.context, completions),
+  })
+}
+
+const LEASE_S = 90
+/** Dispatches that one claim takes. */
+const CLAIM_MAX = 64
+
+/**
+ * One round of a partner's lane: expire, look up, seal where there is room, claim and send. Starts
+ * the requests and answers how many it started; `track` is told of each, so that a stop can wait.
+ */
+export async function runLane(
+  deps: WorkerDeps,
+  partner: Partner,
+  completions: CompletionLane,
+  track: (work: Promise<void>) => void,
+): Promise<number> {
+  const { merchant, database } = deps.context
+  const [work] = await read(database, selectLaneWork, { merchant, partner: partner.id })
+  if (!work) return 0
+  let started = 0
+  if (work.is_expired) started += await expire(deps, partner)
+  if (work.is_unknown_due || work.is_expired) {
+    const unknown = await takeUnknown(deps, partner, partner.concurrencyMax)
+    for (const one of unknown) track(settle(deps, completions, lookUp(deps, partner, one)))
+    started += unknown.length
+  }
+  if (partner.pausedAt !== null) return started
+  // At most its concurrency is unsettled: what waits beyond that waits open, and can be withdrawn.
+  const hasRoom = work.unsettled < partner.concurrencyMax
+  const sealed = work.is_open_due && hasRoom ? await seal(deps, partner) : 0
+  if (!work.is_queued_due && sealed === 0) return started
+  const claimed = await claim(deps, partner)
+  for (const one of claimed) track(settle(deps, completions, sendDispatch(deps, partner, one)))
+  return started + claimed.length + sealed
+}
+
+async function seal(deps: WorkerDeps, partner: Partner): Promise<number> {
+  const result = await sealBatch(deps.context, partner.id, deps.isProven)
+  return result.dispatches.length + result.heldBack
+}
+
+async function claim(deps: WorkerDeps, partner: Partner): Promise<readonly ClaimedDispatch[]> {
+  const { merchant, database, clock } = deps.context
+  const leaseS = deps.leaseS ?? LEASE_S
+  const token = newId('lse')
+  const leasedAtMs = clock.monotonicMs()
+  // This commit is the intent: no byte leaves before it. Where it fails, nothing is sent.
+  const rows = await withTransaction(database, (tx) =>
+    many(tx, claimDue, {
+      merchant,
+      partner: partner.id,
+      concurrency: partner.concurrencyMax,
+      limit: CLAIM_MAX,
+      token,
+      lease: leaseS,
+    }),
+  )
+  const lease = { token, leasedAtMs, leaseMs: leaseS * 1_000 }
+  return rows.map((dispatch) => ({ dispatch, lease }))
+}
+
+async function settle(
+  deps: WorkerDeps,
+  completions: CompletionLane,
+  work: Promise<Completion>,
+): Promise<void> {
+  const { log } = deps.context
+  const done = await work
+  const fields = { dispatch_id: done.dispatchId, partner_id: done.partner, code: done.code }
+  const isWritten = await completions.submit(done)
+  if (isWritten !== true) {
+    log.warn(fields, 'the lease of a dispatch was lost; its outcome is for the new owner')
+    return
+  }
+  if (LOUD.has(done.next.state)) log.error(fields, `dispatch is ${done.next.state}`)
+  else log.info(fields, `dispatch is ${done.next.state}`)
+  if (done.next.pauseReason === undefined) return
+  log.error(fields, 'the partner refuses us: its lane is paused')
+  await pausePartner(deps.context, {
+    partner: done.partner,
+    actor: 'dispatch',
+    reason: done.next.pauseReason,
+  })
+}
+
+const LOUD = new Set(['needs_operator', 'quarantined'])
+
+/** A lease that ran out belonged to a process that may have sent: unknown, never queued again. */
+async function expire(deps: WorkerDeps, partner: Partner): Promise<number> {
+  const { merchant, database, log } = deps.context
+  const state = isLookupTrusted(partner.grade) ? 'unknown' : 'needs_operator'
+  const rows = await withTransaction(database, async (tx) => {
+    const expired = await many(tx, expireLeases, { merchant, partner: partner.id, state })
+    if (expired.length === 0) return expired
+    await change(tx, insertAttempts, {
+      merchant,
+      dispatches: expired.map((one) => one.id),
+      attempts: expired.map((one) => one.attempt),
+      started: expired.map((one) => one.intent_at),
+      classes: expired.map(() => 'unknown'),
+      statuses: expired.map(() => 0),
+      codes: expired.map(() => 'lease_expired'),
+      responses: expired.map(() => new Uint8Array()),
+    })
+    const kind = state === 'unknown' ? 'dispatch.unknown' : 'dispatch.stopped'
+    const data = { partner_id: partner.id, code: 'lease_expired' }
+    await appendEvents(
+      tx,
+      merchant,
+      expired.map((one) => ({ subjectId: one.id, kind, data })),
+    )
+    return expired
+  })
+  for (const one of rows) {
+    log.error(
+      { dispatch_id: one.id, partner_id: partner.id },
+      'a dispatch lost its sender: unknown',
+    )
+  }
+  return rows.length
+}

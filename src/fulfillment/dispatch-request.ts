@@ -1,0 +1,65 @@
+import { sha256 } from '#kernel/index.ts'
+import { signWebhook } from '#platform/webhooks/index.ts'
+import type { OutboundRequest } from '#platform/outbound/index.ts'
+import type { Partner } from '#partners/index.ts'
+import { webhookIdOf } from './idempotency-key.ts'
+
+/** Where HDP/1 lives under a partner's address. */
+const PATH = '/holdfast/v1/dispatches'
+
+/** What a request is made of: the sealed bytes, and the few headers that an attempt may change. */
+export type DispatchParts = {
+  readonly partner: Partner
+  readonly secrets: readonly string[]
+  readonly key: string
+  readonly bytes: Buffer
+  readonly fenceEpoch: number
+  readonly attempt: number
+  /** Unix seconds, from database time. */
+  readonly timestampS: number
+}
+
+/** The POST of HDP/1 §1.3. Only timestamp, signature and attempt differ between two attempts. */
+export function dispatchRequest(parts: DispatchParts): OutboundRequest {
+  const { partner, key, bytes, timestampS } = parts
+  const id = webhookIdOf(key)
+  return {
+    method: 'POST',
+    url: partner.url + PATH,
+    allowPrivate: partner.allowPrivate,
+    body: bytes,
+    headers: {
+      'content-type': 'application/json',
+      'content-digest': `sha-256=:${sha256(bytes).toString('base64')}:`,
+      'idempotency-key': `"${key}"`,
+      ...signWebhook({ secret: parts.secrets, id, timestampS, body: bytes }),
+      'holdfast-protocol': '1',
+      'holdfast-fence-epoch': String(parts.fenceEpoch),
+      'holdfast-attempt': String(parts.attempt),
+      'holdfast-status-url': `${PATH}/${key}`,
+      'user-agent': 'holdfast/1',
+    },
+  }
+}
+
+/** The signed GET that asks what became of a key; it signs the empty body. */
+export function lookupRequest(parts: {
+  readonly partner: Partner
+  readonly secrets: readonly string[]
+  readonly key: string
+  readonly timestampS: number
+}): OutboundRequest {
+  const { partner, key, timestampS } = parts
+  const body = new Uint8Array()
+  return {
+    method: 'GET',
+    url: `${partner.url}${PATH}/${key}`,
+    allowPrivate: partner.allowPrivate,
+    headers: {
+      accept: 'application/json',
+      ...signWebhook({ secret: parts.secrets, id: webhookIdOf(key), timestampS, body }),
+      'holdfast-protocol': '1',
+      'user-agent': 'holdfast/1',
+    },
+  }
+}

@@ -1,0 +1,211 @@
+import { statement } from '#platform/index.ts'
+
+/**
+ * The intent: takes due dispatches of a partner up to its free concurrency and marks them as being
+ * sent, in database time. A dispatch of an earlier fence epoch (before a restore) is left alone.
+ */
+export const claimDue = statement({
+  name: 'fulfillment.claim_due_dispatches',
+  params: {
+    merchant: 'text',
+    partner: 'text',
+    concurrency: 'int4',
+    limit: 'int4',
+    token: 'text',
+    lease: 'int4',
+  },
+  row: {
+    id: 'text',
+    key: 'text',
+    content_sha256: 'bytea',
+    fence_epoch: 'int4',
+    attempt: 'int4',
+    bytes: 'bytea',
+    fulfillments: 'text[]',
+    intent_at: 'timestamptz',
+  },
+  text: `
+    with busy as (
+      select count(*)::int as sending from fulfillment.dispatch
+       where merchant_id = $merchant and partner_id = $partner and state = 'sending'
+    ), due as (
+      select d.merchant_id, d.id from fulfillment.dispatch d
+       where d.merchant_id = $merchant and d.partner_id = $partner and d.state = 'queued'
+         and d.next_attempt_at <= now()
+         and d.fence_epoch = (select fence_epoch from platform.instance)
+       order by d.next_attempt_at, d.id
+       limit greatest(0, least($limit, $concurrency - (select sending from busy)))
+         for update skip locked
+    ), claimed as (
+      update fulfillment.dispatch d
+         set state = 'sending', lease_token = $token,
+             lease_until = now() + make_interval(secs => $lease), intent_at = now(),
+             first_attempt_at = coalesce(d.first_attempt_at, now()), attempt = d.attempt + 1
+        from due
+       where d.merchant_id = due.merchant_id and d.id = due.id
+      returning d.merchant_id, d.id, d.key, d.content_sha256, d.fence_epoch, d.attempt, d.intent_at
+    )
+    select c.id, c.key, c.content_sha256, c.fence_epoch, c.attempt, b.bytes, c.intent_at,
+           array(select l.fulfillment_id from fulfillment.line_claim l
+                  where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
+                  order by l.fulfillment_id) as fulfillments
+      from claimed c
+      join fulfillment.sealed_body b on b.merchant_id = c.merchant_id and b.dispatch_id = c.id`,
+})
+
+/** Takes unknown dispatches whose look-up is due, each for a minute. */
+export const claimUnknown = statement({
+  name: 'fulfillment.claim_unknown_dispatches',
+  params: { merchant: 'text', partner: 'text', limit: 'int4', token: 'text' },
+  row: {
+    id: 'text',
+    key: 'text',
+    content_sha256: 'bytea',
+    attempt: 'int4',
+    last_code: 'text?',
+    last_status: 'int4?',
+    since_first_ms: 'float8',
+    unknown_for_ms: 'float8',
+    fulfillments: 'text[]',
+    token: 'text',
+    now: 'timestamptz',
+  },
+  text: `
+    with due as (
+      select merchant_id, id from fulfillment.dispatch
+       where merchant_id = $merchant and partner_id = $partner and state = 'unknown'
+         and next_attempt_at <= now()
+       order by next_attempt_at, id
+       limit $limit
+         for update skip locked
+    ), claimed as (
+      update fulfillment.dispatch d
+         set lease_token = $token, next_attempt_at = now() + interval '1 minute'
+        from due
+       where d.merchant_id = due.merchant_id and d.id = due.id
+      returning d.*
+    )
+    select c.id, c.key, c.content_sha256, c.attempt, c.last_code, c.lease_token as token,
+           now() as now,
+           (select a.status from fulfillment.attempt a
+             where a.merchant_id = c.merchant_id and a.dispatch_id = c.id
+             order by a.attempt desc limit 1) as last_status,
+           extract(epoch from now() - c.first_attempt_at)::float8 * 1000 as since_first_ms,
+           extract(epoch from now() - c.intent_at)::float8 * 1000 as unknown_for_ms,
+           array(select l.fulfillment_id from fulfillment.line_claim l
+                  where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
+                  order by l.fulfillment_id) as fulfillments
+      from claimed c`,
+})
+
+/** Turns expired leases into unknown outcomes: whoever held them may have sent. */
+export const expireLeases = statement({
+  name: 'fulfillment.expire_leases',
+  params: { merchant: 'text', partner: 'text', state: 'text' },
+  row: { id: 'text', attempt: 'int4', intent_at: 'timestamptz' },
+  text: `
+    update fulfillment.dispatch
+       set state = $state, last_code = 'lease_expired', lease_token = null, lease_until = null,
+           next_attempt_at = now()
+     where merchant_id = $merchant and partner_id = $partner and state = 'sending'
+       and lease_until < now()
+    returning id, attempt, intent_at`,
+})
+
+/** What a partner's lane has to do now, in one cheap look. */
+export const selectLaneWork = statement({
+  name: 'fulfillment.select_lane_work',
+  params: { merchant: 'text', partner: 'text' },
+  row: {
+    unsettled: 'int4',
+    is_expired: 'bool',
+    is_unknown_due: 'bool',
+    is_queued_due: 'bool',
+    is_open_due: 'bool',
+  },
+  text: `
+    select count(*)::int as unsettled,
+           coalesce(bool_or(state = 'sending' and lease_until < now()), false) as is_expired,
+           coalesce(bool_or(state = 'unknown' and next_attempt_at <= now()), false) as is_unknown_due,
+           coalesce(bool_or(state = 'queued' and next_attempt_at <= now()), false) as is_queued_due,
+           exists (select from fulfillment.fulfillment_order f
+                    where f.merchant_id = $merchant and f.partner_id = $partner
+                      and f.state = 'open' and f.effective_at <= now()) as is_open_due
+      from fulfillment.dispatch
+     where merchant_id = $merchant and partner_id = $partner
+       and state in ('queued', 'sending', 'unknown')`,
+})
+
+/** Completes dispatches, fenced: only who still holds the lease may say what became of it. */
+export const completeDispatches = statement({
+  name: 'fulfillment.complete_dispatches',
+  params: {
+    merchant: 'text',
+    ids: 'text[]',
+    tokens: 'text[]',
+    before: 'text[]',
+    states: 'text[]',
+    delays: 'float8[]',
+    codes: 'text[]',
+  },
+  row: { id: 'text' },
+  text: `
+    update fulfillment.dispatch d
+       set state = s.state, last_code = s.code, lease_token = null, lease_until = null,
+           next_attempt_at = now() + s.delay_ms * interval '1 millisecond',
+           settled_at = case when s.state in ('accepted', 'rejected') then now() end
+      from unnest($ids, $tokens, $before, $states, $delays, $codes)
+        as s(id, token, before, state, delay_ms, code)
+     where d.merchant_id = $merchant and d.id = s.id and d.lease_token = s.token
+       and d.state = s.before
+    returning d.id`,
+})
+
+/** Keeps what each attempt saw. */
+export const insertAttempts = statement({
+  name: 'fulfillment.insert_attempts',
+  params: {
+    merchant: 'text',
+    dispatches: 'text[]',
+    attempts: 'int4[]',
+    started: 'timestamptz[]',
+    classes: 'text[]',
+    statuses: 'int4[]',
+    codes: 'text[]',
+    responses: 'bytea[]',
+  },
+  text: `
+    insert into fulfillment.attempt
+      (merchant_id, dispatch_id, attempt, started_at, class, status, code, response)
+    select $merchant, a.dispatch_id, a.attempt, a.started_at, a.class, nullif(a.status, 0), a.code,
+           nullif(a.response, ''::bytea)
+      from unnest($dispatches, $attempts, $started, $classes, $statuses, $codes, $responses)
+        as a(dispatch_id, attempt, started_at, class, status, code, response)
+    on conflict do nothing`,
+})
+
+/** Moves sealed fulfillment orders to what their partner answered; never one that has shipped. */
+export const answerOrders = statement({
+  name: 'fulfillment.answer_fulfillment_orders',
+  params: { merchant: 'text', dispatches: 'text[]', fulfillments: 'text[]', states: 'text[]' },
+  row: { id: 'text', order_id: 'text', state: 'text' },
+  text: `
+    update fulfillment.fulfillment_order f
+       set state = a.state, updated_at = now()
+      from unnest($dispatches, $fulfillments, $states) as a(dispatch_id, fulfillment_id, state)
+     where f.merchant_id = $merchant and f.id = a.fulfillment_id
+       and f.dispatch_id = a.dispatch_id and f.state = 'sealed'
+    returning f.id, f.order_id, f.state`,
+})
+
+/** Frees the lines that a partner definitely refused. */
+export const rejectClaims = statement({
+  name: 'fulfillment.reject_line_claims',
+  params: { merchant: 'text', dispatches: 'text[]', fulfillments: 'text[]' },
+  text: `
+    update fulfillment.line_claim l
+       set state = 'rejected'
+      from unnest($dispatches, $fulfillments) as r(dispatch_id, fulfillment_id)
+     where l.merchant_id = $merchant and l.dispatch_id = r.dispatch_id
+       and l.fulfillment_id = r.fulfillment_id and l.state = 'live'`,
+})

@@ -1,0 +1,133 @@
+import { jsonOf, statement } from '#platform/index.ts'
+import type { FulfillmentLine } from './seal-body.ts'
+
+/** Creates and locks the gates of orders; give the ids sorted, so that two callers never cross. */
+export const lockGates = statement({
+  name: 'fulfillment.lock_gates',
+  params: { merchant: 'text', orders: 'text[]' },
+  text: `
+    insert into fulfillment.order_gate (merchant_id, order_id)
+    select $merchant, o.id from unnest($orders) with ordinality as o(id, place) order by o.place
+    on conflict (merchant_id, order_id) do update set passed_at = now()`,
+})
+
+/** Locks every fulfillment order of some orders, in id order. */
+export const lockByOrder = statement({
+  name: 'fulfillment.lock_by_order',
+  params: { merchant: 'text', orders: 'text[]' },
+  row: {
+    id: 'text',
+    order_id: 'text',
+    revision: 'int4',
+    partner_id: 'text',
+    state: 'text',
+    cleared_by: 'text?',
+  },
+  text: `
+    select id, order_id, revision, partner_id, state, cleared_by
+      from fulfillment.fulfillment_order
+     where merchant_id = $merchant and order_id = any($orders)
+     order by id
+       for update`,
+})
+
+/** The newest decision of each order. */
+export const newestDecisions = statement({
+  name: 'fulfillment.newest_decisions',
+  params: { merchant: 'text', orders: 'text[]' },
+  row: {
+    order_id: 'text',
+    number: 'int4',
+    id: 'text',
+    verdict: 'text',
+    reasons: 'text[]',
+    revision: 'int4',
+    order_digest: 'bytea',
+    key_id: 'text',
+    approval: 'bytea?',
+    effective_at: 'timestamptz',
+  },
+  text: `
+    select distinct on (order_id) order_id, number, id, verdict, reasons, revision, order_digest,
+           key_id, approval, effective_at
+      from fulfillment.decision
+     where merchant_id = $merchant and order_id = any($orders)
+     order by order_id, number desc`,
+})
+
+/** The holds that are open on some fulfillment orders. */
+export const openHolds = statement({
+  name: 'fulfillment.open_holds',
+  params: { merchant: 'text', fulfillments: 'text[]' },
+  row: { id: 'text', fulfillment_id: 'text', kind: 'text' },
+  text: `
+    select id, fulfillment_id, kind from fulfillment.hold
+     where merchant_id = $merchant and fulfillment_id = any($fulfillments) and released_at is null`,
+})
+
+/** Opens fulfillment orders under the CLEAR of each; an unsealed one only. */
+export const openOrders = statement({
+  name: 'fulfillment.open_orders',
+  params: { merchant: 'text', ids: 'text[]', decisions: 'text[]', effective: 'timestamptz[]' },
+  row: { id: 'text' },
+  text: `
+    update fulfillment.fulfillment_order f
+       set state = 'open', cleared_by = o.decision, cleared_verdict = 'clear',
+           effective_at = o.effective_at, updated_at = now()
+      from unnest($ids, $decisions, $effective) as o(id, decision, effective_at)
+     where f.merchant_id = $merchant and f.id = o.id and f.state in ('held', 'open')
+    returning f.id`,
+})
+
+/** Holds fulfillment orders; an unsealed one only. What cleared it before counts no more. */
+export const holdOrders = statement({
+  name: 'fulfillment.hold_orders',
+  params: { merchant: 'text', ids: 'text[]' },
+  row: { id: 'text' },
+  text: `
+    update fulfillment.fulfillment_order
+       set state = 'held', cleared_by = null, cleared_verdict = null, effective_at = null,
+           updated_at = now()
+     where merchant_id = $merchant and id = any($ids) and state in ('held', 'open')
+    returning id`,
+})
+
+/** Places holds; `reasons` is one JSON array each. */
+export const insertHolds = statement({
+  name: 'fulfillment.insert_holds',
+  params: {
+    merchant: 'text',
+    ids: 'text[]',
+    fulfillments: 'text[]',
+    kind: 'text',
+    reasons: 'jsonb[]',
+    actor: 'text',
+  },
+  text: `
+    insert into fulfillment.hold (merchant_id, id, fulfillment_id, kind, reasons, placed_by)
+    select $merchant, h.id, h.fulfillment_id, $kind,
+           array(select jsonb_array_elements_text(h.reasons)), $actor
+      from unnest($ids, $fulfillments, $reasons) as h(id, fulfillment_id, reasons)`,
+})
+
+/** Releases the open review holds of fulfillment orders. */
+export const releaseReviewHolds = statement({
+  name: 'fulfillment.release_review_holds',
+  params: { merchant: 'text', fulfillments: 'text[]', actor: 'text', reason: 'text' },
+  text: `
+    update fulfillment.hold
+       set released_at = now(), released_by = $actor, release_reason = $reason
+     where merchant_id = $merchant and fulfillment_id = any($fulfillments)
+       and kind = 'review' and released_at is null`,
+})
+
+/** Tells sleeping workers that there is work; a hint, delivered at commit. */
+export const notifyWork = statement({
+  name: 'fulfillment.notify_work',
+  params: { topic: 'text' },
+  row: { pg_notify: 'text' },
+  text: `select pg_notify('holdfast_work', $topic)::text as pg_notify`,
+})
+
+/** The lines of a fulfillment order, as the hand-over wrote them. */
+export const lineColumn = jsonOf<readonly FulfillmentLine[]>()

@@ -1,0 +1,91 @@
+import { ConnectError } from '@connectrpc/connect'
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect'
+import { codeFromString } from '@connectrpc/connect/protocol-connect'
+import { refuse, REFUSALS } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
+import type { Context } from '#platform/index.ts'
+import { handOverReader, HandoffService, WithdrawKind, WithdrawOutcome } from '#wire/index.ts'
+import type { HandOverRequest, OpenedHandOver, ReviewKeys } from '#wire/index.ts'
+import { isInternalCaller } from './internal-token.ts'
+import { quarantineStream, QUARANTINE_BYTES_MAX } from './quarantine-stream.ts'
+import { receiveHandOver } from './receive-hand-over.ts'
+import { withdrawOrder } from './withdraw-order.ts'
+import type { WithdrawalWish } from './withdraw-order.ts'
+
+/** What the receiving end of the hand-over is given. */
+export type HandOverDeps = {
+  readonly context: Context
+  readonly masterKey: Uint8Array
+  readonly reviewKeys: ReviewKeys
+}
+
+/** The receiver of `holdfast.fulfillment.v1.HandoffService`: nothing is committed before END. */
+export function handOverService(deps: HandOverDeps): ServiceImpl<typeof HandoffService> {
+  const { context, reviewKeys } = deps
+  return {
+    async *handOver(requests, call) {
+      authenticate(deps, call)
+      const { opened, payloads } = await openStream(requests)
+      const receipt = opened.ok ? await receiveHandOver(context, reviewKeys, opened.value) : opened
+      if (!receipt.ok) {
+        await quarantineStream(context, receipt.refusal, payloads)
+        throw connectError(receipt.refusal)
+      }
+      const { id, digest, records, holds, clears } = receipt.value
+      yield { batchId: id, rollingDigest: digest, records, holds, clears }
+    },
+    async withdraw(request, call) {
+      authenticate(deps, call)
+      const kind = KINDS.get(request.kind)
+      if (kind === undefined || request.merchant !== context.merchant || request.revision < 1) {
+        throw refusedCall('payload_malformed', 'merchant, revision or kind is missing or wrong.')
+      }
+      const { withdrawalId, orderId, revision } = request
+      const outcome = await withdrawOrder(context, { id: withdrawalId, orderId, revision, kind })
+      if (!outcome.ok) throw connectError(outcome.refusal)
+      const isSealed = outcome.value === 'sealed'
+      return {
+        withdrawalId,
+        outcome: isSealed ? WithdrawOutcome.SEALED : WithdrawOutcome.WITHDRAWN,
+      }
+    },
+  }
+}
+
+const KINDS = new Map<WithdrawKind, WithdrawalWish['kind']>([
+  [WithdrawKind.CANCEL, 'cancel'],
+  [WithdrawKind.REJECT, 'reject'],
+  [WithdrawKind.AMEND, 'amend'],
+])
+
+/** Reads to the end or to the first refusal; keeps the payloads, for the quarantine. */
+async function openStream(
+  requests: AsyncIterable<HandOverRequest>,
+): Promise<{ opened: Outcome<OpenedHandOver>; payloads: readonly Uint8Array[] }> {
+  const reader = handOverReader()
+  const payloads: Uint8Array[] = []
+  let kept = 0
+  for await (const request of requests) {
+    if (kept < QUARANTINE_BYTES_MAX) payloads.push(request.payload)
+    kept += request.payload.length
+    const pushed = reader.push(request)
+    if (!pushed.ok) return { opened: pushed, payloads }
+  }
+  return { opened: reader.finish(), payloads }
+}
+
+function authenticate(deps: HandOverDeps, call: HandlerContext): void {
+  if (isInternalCaller(deps.masterKey, call.requestHeader.get('authorization'))) return
+  throw refusedCall('unauthenticated', 'The call carries no token of this installation.')
+}
+
+function refusedCall(code: Refusal['code'], detail: string): ConnectError {
+  return connectError(refuse(code, detail).refusal)
+}
+
+/** A refusal as gRPC shows it: the catalogue's code, our own code in metadata and in the message. */
+function connectError(refusal: Refusal): ConnectError {
+  const code = codeFromString(REFUSALS[refusal.code].grpc)
+  const metadata = { 'holdfast-code': refusal.code }
+  return new ConnectError(`${refusal.code}: ${refusal.detail}`, code, metadata)
+}

@@ -1,0 +1,133 @@
+import { jsonOf, statement } from '#platform/index.ts'
+import { lineColumn } from './fulfillment-statements.ts'
+import type { FulfillmentLine } from './seal-body.ts'
+
+/** Takes stored events that are not applied, oldest first. */
+export const claimInbox = statement({
+  name: 'fulfillment.claim_inbox',
+  params: { merchant: 'text', limit: 'int4' },
+  row: { partner_id: 'text', webhook_id: 'text', raw: 'bytea', received_at: 'timestamptz' },
+  text: `
+    select partner_id, webhook_id, raw, received_at from fulfillment.inbox
+     where merchant_id = $merchant and applied_at is null
+     order by received_at, webhook_id
+     limit $limit
+       for update skip locked`,
+})
+
+/** Marks events as applied, with what came of each. */
+export const markApplied = statement({
+  name: 'fulfillment.mark_inbox_applied',
+  params: { merchant: 'text', partners: 'text[]', ids: 'text[]', outcomes: 'text[]' },
+  text: `
+    update fulfillment.inbox i
+       set applied_at = now(), outcome = a.outcome
+      from unnest($partners, $ids, $outcomes) as a(partner_id, webhook_id, outcome)
+     where i.merchant_id = $merchant and i.partner_id = a.partner_id
+       and i.webhook_id = a.webhook_id and i.applied_at is null`,
+})
+
+/** Locks the fulfillment orders that shipments name, in id order. */
+export const lockShipped = statement({
+  name: 'fulfillment.lock_shipped_orders',
+  params: { merchant: 'text', ids: 'text[]' },
+  row: {
+    id: 'text',
+    order_id: 'text',
+    partner_id: 'text',
+    location_id: 'text',
+    state: 'text',
+    dispatch_id: 'text?',
+    lines: lineColumn,
+  },
+  text: `
+    select id, order_id, partner_id, location_id, state, dispatch_id, lines
+      from fulfillment.fulfillment_order
+     where merchant_id = $merchant and id = any($ids)
+     order by id
+       for update`,
+})
+
+/** What has shipped of fulfillment orders before. */
+export const selectShippedLines = statement({
+  name: 'fulfillment.select_shipped_lines',
+  params: { merchant: 'text', ids: 'text[]' },
+  row: {
+    fulfillment_id: 'text',
+    partner_id: 'text',
+    partner_shipment_id: 'text',
+    lines: jsonOf<readonly FulfillmentLine[]>(),
+  },
+  text: `
+    select fulfillment_id, partner_id, partner_shipment_id, lines from fulfillment.shipment
+     where merchant_id = $merchant and fulfillment_id = any($ids)`,
+})
+
+/** Records parcels; one that its partner named before stays as it is. */
+export const insertShipments = statement({
+  name: 'fulfillment.insert_shipments',
+  params: {
+    merchant: 'text',
+    ids: 'text[]',
+    partners: 'text[]',
+    names: 'text[]',
+    fulfillments: 'text[]',
+    dispatches: 'text[]',
+    carriers: 'text[]',
+    trackings: 'text[]',
+    lines: 'jsonb[]',
+    shipped: 'timestamptz[]',
+  },
+  row: { id: 'text' },
+  text: `
+    insert into fulfillment.shipment
+      (merchant_id, id, partner_id, partner_shipment_id, fulfillment_id, dispatch_id, carrier,
+       tracking_number, lines, shipped_at)
+    select $merchant, s.id, s.partner_id, s.name, s.fulfillment_id, s.dispatch_id,
+           nullif(s.carrier, ''), nullif(s.tracking, ''), s.lines, s.shipped_at
+      from unnest($ids, $partners, $names, $fulfillments, $dispatches, $carriers, $trackings,
+                  $lines, $shipped)
+        as s(id, partner_id, name, fulfillment_id, dispatch_id, carrier, tracking, lines, shipped_at)
+    on conflict (merchant_id, partner_id, partner_shipment_id) do nothing
+    returning id`,
+})
+
+/** Marks fulfillment orders as shipped; the lattice never goes back. */
+export const shipOrders = statement({
+  name: 'fulfillment.ship_fulfillment_orders',
+  params: { merchant: 'text', ids: 'text[]' },
+  row: { id: 'text' },
+  text: `
+    update fulfillment.fulfillment_order
+       set state = 'shipped', updated_at = now()
+     where merchant_id = $merchant and id = any($ids) and state in ('sealed', 'accepted')
+    returning id`,
+})
+
+/** Dispatches by key, with the fulfillment orders that they carry. */
+export const selectByKey = statement({
+  name: 'fulfillment.select_dispatches_by_key',
+  params: { merchant: 'text', keys: 'text[]' },
+  row: { id: 'text', key: 'text', partner_id: 'text', state: 'text', fulfillments: 'text[]' },
+  text: `
+    select d.id, d.key, d.partner_id, d.state,
+           array(select l.fulfillment_id from fulfillment.line_claim l
+                  where l.merchant_id = d.merchant_id and l.dispatch_id = d.id
+                  order by l.fulfillment_id) as fulfillments
+      from fulfillment.dispatch d
+     where d.merchant_id = $merchant and d.key = any($keys)
+     order by d.id`,
+})
+
+/** Settles dispatches in doubt on evidence; one that is being sent or is settled is left alone. */
+export const settleInDoubt = statement({
+  name: 'fulfillment.settle_dispatches_in_doubt',
+  params: { merchant: 'text', ids: 'text[]', code: 'text' },
+  row: { id: 'text' },
+  text: `
+    update fulfillment.dispatch
+       set state = 'accepted', settled_at = now(), last_code = $code, lease_token = null,
+           lease_until = null
+     where merchant_id = $merchant and id = any($ids) and state in ('unknown', 'needs_operator')
+    returning id`,
+})

@@ -1,0 +1,35 @@
+import type { AnyRoute, Context } from '#platform/index.ts'
+import type { PartnerSecrets } from '#partners/index.ts'
+import { fulfillmentAdminRoutes } from './admin.http.ts'
+import { inboundRoutes } from './inbound.http.ts'
+
+export { approvalCheck } from './approval-check.ts'
+export type { ApprovalCheck } from './approval-check.ts'
+export { awaitFirstAttempt } from './await-first-attempt.ts'
+export { liftHold, placeHold } from './change-holds.ts'
+export type { HoldChange } from './change-holds.ts'
+export { fulfillmentChecks } from './checks.ts'
+export type { FulfillmentCheck } from './checks.ts'
+export { dispatchCounts, listDispatches } from './dispatch-queries.ts'
+export type { AttemptRow, DispatchRow } from './dispatch-queries.ts'
+export { fulfillmentCounts, listFulfillments, listShipments } from './fulfillment-queries.ts'
+export type { FulfillmentRow, HoldRow, ShipmentRow } from './fulfillment-queries.ts'
+export { handOverService } from './hand-over.grpc.ts'
+export type { HandOverDeps } from './hand-over.grpc.ts'
+export { oldestItems } from './oldest-items.ts'
+export type { OldestItem } from './oldest-items.ts'
+export { orderFulfillmentStory } from './order-story.ts'
+export type { FulfillmentStory } from './order-story.ts'
+export { resolveDispatch } from './resolve-dispatch.ts'
+export { startFulfillmentWorker } from './run-worker.ts'
+export type { FulfillmentWorker } from './run-worker.ts'
+export { assertShipOnceIndex, hasShipOnceIndex } from './ship-once-index.ts'
+export type { WorkerDeps } from './worker-deps.ts'
+
+/** Every HTTP route of fulfillment: the operator's, and the partners' signed events. */
+export function fulfillmentRoutes(deps: {
+  readonly context: Context
+  readonly secrets: PartnerSecrets
+}): readonly AnyRoute[] {
+  return [...fulfillmentAdminRoutes(deps), ...inboundRoutes(deps)]
+}

@@ -1,0 +1,38 @@
+import { read, statement } from '#platform/index.ts'
+import type { Database } from '#platform/index.ts'
+
+const selectOldest = statement({
+  name: 'fulfillment.select_oldest_items',
+  params: { merchant: 'text' },
+  row: { stage: 'text', count: 'int8', age_s: 'float8' },
+  text: `
+    select stage, count(*) as count, extract(epoch from now() - min(since))::float8 as age_s
+      from (
+        select state as stage, updated_at as since from fulfillment.fulfillment_order
+         where merchant_id = $merchant and state in ('held', 'open', 'sealed', 'accepted', 'rejected')
+           and (state <> 'open' or effective_at <= now())
+        union all
+        select state, coalesce(intent_at, sealed_at) from fulfillment.dispatch
+         where merchant_id = $merchant and state in ('unknown', 'needs_operator', 'quarantined')
+        union all
+        select 'inbox', received_at from fulfillment.inbox
+         where merchant_id = $merchant and applied_at is null
+      ) as items
+     group by stage
+     order by stage`,
+})
+
+/** The work that waits in one stage: how much of it, and the age of the oldest in seconds. */
+export type OldestItem = { readonly stage: string; readonly count: number; readonly ageS: number }
+
+/**
+ * What waits where: `held`, `open`, `sealed`, `accepted` and `rejected` count fulfillment orders,
+ * `unknown`, `needs_operator` and `quarantined` count dispatches, `inbox` partner events.
+ */
+export async function oldestItems(
+  database: Database,
+  merchant: string,
+): Promise<readonly OldestItem[]> {
+  const rows = await read(database, selectOldest, { merchant })
+  return rows.map((row) => ({ stage: row.stage, count: row.count, ageS: row.age_s }))
+}

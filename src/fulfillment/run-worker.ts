@@ -1,0 +1,86 @@
+import { listPartners } from '#partners/index.ts'
+import { applyInbox } from './apply-inbox.ts'
+import { openCompletionLane, runLane } from './dispatch-lane.ts'
+import { assertShipOnceIndex } from './ship-once-index.ts'
+import { listenForWork } from './work-signal.ts'
+import type { WorkerDeps } from './worker-deps.ts'
+
+/** A running worker. `stop` takes nothing new and resolves when what is under way is written. */
+export type FulfillmentWorker = {
+  readonly wake: () => void
+  readonly stop: () => Promise<void>
+}
+
+const POLL_MS = 1_000
+
+/**
+ * Starts sealing, dispatching, resolving and applying partner events. Throws where the ship-once
+ * index is missing. Wakes by NOTIFY and by itself; every partner has its own lane.
+ */
+export async function startFulfillmentWorker(deps: WorkerDeps): Promise<FulfillmentWorker> {
+  const { database, merchant, log } = deps.context
+  await assertShipOnceIndex(database)
+  const pollMs = deps.pollMs ?? POLL_MS
+  const completions = openCompletionLane(deps)
+  const signal = listenForWork(database)
+  const underWay = new Set<Promise<void>>()
+  const busyLanes = new Set<string>()
+  const stopping = new AbortController()
+
+  let wakes = 0
+  const track = (work: Promise<void>): void => {
+    const kept = work
+      .catch((fault: unknown) => log.error({ fault: String(fault) }, 'a dispatch step failed'))
+      .finally(() => {
+        underWay.delete(kept)
+        signal.wake()
+      })
+    underWay.add(kept)
+  }
+  // A lane runs once at a time, and again while it finds work or was woken meanwhile. One slow
+  // partner never holds up the rounds of the others.
+  const startLane = (name: string, round: () => Promise<number>): void => {
+    if (busyLanes.has(name)) return
+    busyLanes.add(name)
+    const run = async (): Promise<void> => {
+      try {
+        let wakesSeen: number
+        let did: number
+        do {
+          wakesSeen = wakes
+          did = await round()
+        } while (!stopping.signal.aborted && (did > 0 || wakes !== wakesSeen))
+      } catch (fault) {
+        log.error({ lane: name, fault: String(fault) }, 'a lane failed and runs again')
+      }
+      busyLanes.delete(name)
+    }
+    const kept = run().finally(() => underWay.delete(kept))
+    underWay.add(kept)
+  }
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        for (const partner of await listPartners(database, merchant)) {
+          startLane(partner.id, () => runLane(deps, partner, completions, track))
+        }
+      } catch (fault) {
+        log.error({ fault: String(fault) }, 'the partners cannot be read')
+      }
+      startLane('inbox', () => applyInbox(deps.context))
+      if (await signal.wait(pollMs)) wakes += 1
+    }
+  }
+  const running = loop()
+  return {
+    wake: signal.wake,
+    stop: async () => {
+      stopping.abort()
+      signal.wake()
+      await running
+      while (underWay.size > 0) await Promise.all(underWay)
+      await completions.idle()
+      await signal.close()
+    },
+  }
+}

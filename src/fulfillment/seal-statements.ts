@@ -1,0 +1,158 @@
+import { jsonOf, statement } from '#platform/index.ts'
+import type { RecordLine } from '#wire/index.ts'
+import { lineColumn } from './fulfillment-statements.ts'
+
+/**
+ * Locks the open fulfillment orders of a partner whose CLEAR is effective and that nobody holds.
+ * Rows that a hold or a withdrawal has in hand are skipped, and looked at again when they are free.
+ */
+export const claimOpen = statement({
+  name: 'fulfillment.claim_open_orders',
+  params: { merchant: 'text', partner: 'text', limit: 'int4' },
+  row: {
+    id: 'text',
+    order_id: 'text',
+    revision: 'int4',
+    generation: 'int4',
+    location_id: 'text',
+    lines: lineColumn,
+    cleared_by: 'text?',
+  },
+  text: `
+    select f.id, f.order_id, f.revision, f.generation, f.location_id, f.lines, f.cleared_by
+      from fulfillment.fulfillment_order f
+     where f.merchant_id = $merchant and f.partner_id = $partner and f.state = 'open'
+       and f.effective_at <= now()
+       and not exists (
+         select from fulfillment.hold h
+          where h.merchant_id = f.merchant_id and h.fulfillment_id = f.id
+            and h.released_at is null)
+     order by f.effective_at, f.id
+     limit $limit
+       for update of f skip locked`,
+})
+
+/** The received content of order revisions, and the time of the database. */
+export const selectContent = statement({
+  name: 'fulfillment.select_order_content',
+  params: { merchant: 'text', orders: 'text[]' },
+  row: {
+    order_id: 'text',
+    revision: 'int4',
+    order_digest: 'bytea',
+    currency: 'text',
+    ship_to: jsonOf<Readonly<Record<string, string>>>(),
+    lines: jsonOf<readonly RecordLine[]>(),
+    now: 'timestamptz',
+  },
+  text: `
+    select order_id, revision, order_digest, currency, ship_to, lines, now() as now
+      from fulfillment.received_order
+     where merchant_id = $merchant and order_id = any($orders)`,
+})
+
+/** Takes the next numbers of a partner's gap-free sequence and keeps its row locked. */
+export const takeSequence = statement({
+  name: 'fulfillment.take_sequence',
+  params: { merchant: 'text', partner: 'text', count: 'int4' },
+  row: { first: 'int8' },
+  text: `
+    insert into fulfillment.lane (merchant_id, partner_id, next_sequence)
+    values ($merchant, $partner, 1 + $count)
+    on conflict (merchant_id, partner_id)
+      do update set next_sequence = lane.next_sequence + $count
+    returning next_sequence - $count as first`,
+})
+
+/** Keeps batches. */
+export const insertBatches = statement({
+  name: 'fulfillment.insert_batches',
+  params: {
+    merchant: 'text',
+    partner: 'text',
+    ids: 'text[]',
+    orders: 'int4[]',
+    provenance: 'text',
+  },
+  text: `
+    insert into fulfillment.batch (merchant_id, id, partner_id, orders, provenance_id)
+    select $merchant, b.id, $partner, b.orders, $provenance
+      from unnest($ids, $orders) as b(id, orders)`,
+})
+
+/** Queues dispatches under the installation's fence epoch. */
+export const insertDispatches = statement({
+  name: 'fulfillment.insert_dispatches',
+  params: {
+    merchant: 'text',
+    partner: 'text',
+    ids: 'text[]',
+    batches: 'text[]',
+    revisions: 'int4[]',
+    keys: 'text[]',
+    digests: 'bytea[]',
+    sequences: 'int8[]',
+    provenance: 'text',
+  },
+  text: `
+    insert into fulfillment.dispatch
+      (merchant_id, id, partner_id, batch_id, revision, key, content_sha256, sequence, fence_epoch,
+       provenance_id)
+    select $merchant, d.id, $partner, d.batch_id, d.revision, d.key, d.digest, d.sequence,
+           i.fence_epoch, $provenance
+      from unnest($ids, $batches, $revisions, $keys, $digests, $sequences)
+             as d(id, batch_id, revision, key, digest, sequence),
+           platform.instance i`,
+})
+
+/** Writes the sealed bytes, once. */
+export const insertBodies = statement({
+  name: 'fulfillment.insert_sealed_bodies',
+  params: { merchant: 'text', ids: 'text[]', bodies: 'bytea[]' },
+  text: `
+    insert into fulfillment.sealed_body (merchant_id, dispatch_id, bytes)
+    select $merchant, b.id, b.bytes from unnest($ids, $bodies) as b(id, bytes)`,
+})
+
+/** Claims each line for its dispatch; the partial unique index lets one live claim stand. */
+export const insertClaims = statement({
+  name: 'fulfillment.insert_line_claims',
+  params: {
+    merchant: 'text',
+    dispatches: 'text[]',
+    fulfillments: 'text[]',
+    generations: 'int4[]',
+    orders: 'text[]',
+    decisions: 'text[]',
+  },
+  text: `
+    insert into fulfillment.line_claim
+      (merchant_id, fulfillment_id, generation, dispatch_id, order_id, decision_id, verdict)
+    select $merchant, c.fulfillment_id, c.generation, c.dispatch_id, c.order_id, c.decision_id, 'clear'
+      from unnest($dispatches, $fulfillments, $generations, $orders, $decisions)
+        as c(dispatch_id, fulfillment_id, generation, order_id, decision_id)`,
+})
+
+/** Marks fulfillment orders as sealed in their dispatch. */
+export const sealOrders = statement({
+  name: 'fulfillment.seal_fulfillment_orders',
+  params: { merchant: 'text', dispatches: 'text[]', fulfillments: 'text[]' },
+  text: `
+    update fulfillment.fulfillment_order f
+       set state = 'sealed', dispatch_id = s.dispatch_id, updated_at = now()
+      from unnest($dispatches, $fulfillments) as s(dispatch_id, fulfillment_id)
+     where f.merchant_id = $merchant and f.id = s.fulfillment_id and f.state = 'open'`,
+})
+
+/** The guard of ship-once, as the catalog of the database knows it. */
+export const selectShipOnceIndex = statement({
+  name: 'fulfillment.select_ship_once_index',
+  params: {},
+  row: { definition: 'text' },
+  text: `
+    select pg_get_indexdef(i.indexrelid) as definition
+      from pg_index i
+     where i.indexrelid = to_regclass('fulfillment.one_live_line')
+       and i.indrelid = to_regclass('fulfillment.line_claim')
+       and i.indisunique and i.indisvalid and i.indisready and i.indislive`,
+})

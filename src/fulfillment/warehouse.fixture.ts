@@ -1,0 +1,237 @@
+// A merchant with one simulated partner, and hand-overs that orders would have sent.
+import { createServer } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { z } from 'zod'
+import { invariant, newId, orThrow, seededRandom } from '#kernel/index.ts'
+import { FLAGS } from '#flags/index.ts'
+import type { FlagKey, FlagReader } from '#flags/index.ts'
+import { addLocation } from '#inventory/index.ts'
+import { gradePartner, partnerSecrets, registerPartner } from '#partners/index.ts'
+import { withTransaction } from '#platform/index.ts'
+import type { AnyRoute, Log, RouteReply } from '#platform/index.ts'
+import { openOutbound } from '#platform/outbound/index.ts'
+import { newWebhookSecret } from '#platform/webhooks/index.ts'
+import { startSimulator } from '#simulator/index.ts'
+import { handOverReader, orderDigest, reviewKeys, sealHandOver, signApproval } from '#wire/index.ts'
+import type { HandOverRecord, OpenedHandOver } from '#wire/index.ts'
+import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
+import { approvalCheck } from './approval-check.ts'
+import { inboundRoutes } from './inbound.http.ts'
+import { receiveHandOver } from './receive-hand-over.ts'
+import { startFulfillmentWorker } from './run-worker.ts'
+import type { WorkerDeps } from './worker-deps.ts'
+
+export const MASTER_KEY = Buffer.alloc(32, 7)
+export const KEYS = reviewKeys(MASTER_KEY)
+
+type RecordOver = Partial<HandOverRecord> & { readonly forged?: boolean }
+
+/** One record with a right digest and, for a CLEAR, a right certificate. */
+export function record(orderId: string, over: RecordOver = {}): HandOverRecord {
+  const lines = over.lines ?? [
+    { line: 1, sku: 'A', qty: 1, allocations: [{ locationId: 'loc-shipco', qty: 1 }] },
+  ]
+  const base = {
+    merchant: 'main',
+    orderId,
+    orderNumber: `N-${orderId}`,
+    revision: 1,
+    currency: 'GBP',
+    shipTo: { name: 'Ada', country: 'GB' },
+    decisionId: `rvd_${orderId}_${over.decisionNumber ?? 1}`,
+    decisionNumber: 1,
+    effectiveAtMs: Date.now() - 1_000,
+    decidedBy: 'rules',
+    keyId: KEYS.signing.id,
+    verdict: 'clear' as const,
+    ...over,
+    lines,
+  }
+  const digest = orderDigest({
+    merchant: base.merchant,
+    orderId,
+    currency: base.currency,
+    shipTo: base.shipTo,
+    lines: lines.map((line) => ({ lineId: String(line.line), sku: line.sku, qty: line.qty })),
+  })
+  const facts = {
+    merchant: base.merchant,
+    orderId,
+    orderDigest: digest,
+    verdict: 'clear',
+    decisionId: base.decisionId,
+    decisionNumber: base.decisionNumber,
+    effectiveAtMs: base.effectiveAtMs,
+  } as const
+  const proven = base.verdict === 'clear' ? signApproval(KEYS.signing, facts) : new Uint8Array()
+  return {
+    ...base,
+    orderDigest: over.orderDigest ?? digest,
+    reasons: over.reasons ?? (base.verdict === 'hold' ? ['value'] : []),
+    approval: over.forged === true ? Buffer.alloc(32, 1) : proven,
+  }
+}
+
+/** A hand-over as the reader opens it, over the real envelopes. */
+export function opened(records: readonly HandOverRecord[], batchId = newId('hov')): OpenedHandOver {
+  const sealed = orThrow(
+    sealHandOver({ batchId, merchant: 'main', provenance: 'prv_test', records }),
+  )
+  const reader = handOverReader()
+  for (const envelope of sealed.envelopes) orThrow(reader.push(envelope))
+  return orThrow(reader.finish())
+}
+
+/** Flags at their initial values, with what a test switches. */
+export const flagsOf = (switched: Partial<Record<FlagKey, boolean>> = {}): FlagReader => ({
+  isOn: (key) => switched[key] ?? FLAGS[key].initial,
+  version: () => 0,
+})
+
+/** Everything a test of this domain needs; `stop` takes it all down again. */
+export async function openWarehouse(options: { log?: Log; isDeaf?: boolean } = {}) {
+  const test = await createTestDatabase({ connectionsMax: 20 })
+  const context = await createTestContext(test.database, options.log ?? silentLog)
+  const secrets = { dispatch: newWebhookSecret(), event: newWebhookSecret() }
+  const liveSecrets = partnerSecrets(context, MASTER_KEY)
+  const inbound = await serveInbound(inboundRoutes({ context, secrets: liveSecrets }))
+  const folder = await mkdtemp(join(tmpdir(), 'warehouse-'))
+  const simulator = await startSimulator(
+    {
+      dataDir: folder,
+      callbackUrl: options.isDeaf === true ? 'http://127.0.0.1:1' : inbound.url,
+      retry: { minMs: 5, maxMs: 20, slowMs: 50 },
+      partners: [
+        {
+          id: 'shipco',
+          name: 'ShipCo',
+          port: 0,
+          dispatchSecret: secrets.dispatch,
+          eventSecret: secrets.event,
+        },
+      ],
+    },
+    () => undefined,
+  )
+  const url = simulator.partners[0]?.url ?? ''
+  orThrow(
+    await registerPartner(context, MASTER_KEY, {
+      id: 'shipco',
+      url,
+      allowPrivate: true,
+      secrets,
+      actor: 'test',
+    }),
+  )
+  await withTransaction(test.database, (tx) =>
+    addLocation(tx, 'main', { id: 'loc-shipco', name: 'ShipCo' }),
+  )
+  const regrade = async (grade: 'A' | 'B' | 'C' | 'D') => {
+    const change = { partner: 'shipco', actor: 'test', reason: 'probe', grade }
+    orThrow(await gradePartner(context, change))
+  }
+  await regrade('A')
+  const outbound = openOutbound({ headersTimeoutMs: 1_500, totalTimeoutMs: 2_000 })
+  const deps: WorkerDeps = {
+    context,
+    flags: flagsOf(),
+    secrets: liveSecrets,
+    outbound,
+    isProven: approvalCheck(KEYS),
+    random: seededRandom(1),
+    pollMs: 50,
+  }
+  return {
+    test,
+    context,
+    deps,
+    url,
+    secrets,
+    inboundUrl: inbound.url,
+    regrade,
+    startWorker: (over: Partial<WorkerDeps> = {}) => startFulfillmentWorker({ ...deps, ...over }),
+    handOver: async (...records: readonly HandOverRecord[]) =>
+      orThrow(await receiveHandOver(context, KEYS, opened(records))),
+    query: async (text: string) => {
+      const result = await test.database.pool.query<Record<string, unknown>>(text)
+      return result.rows
+    },
+    asOwner: (text: string) => runAsOwner(test.ownerUrl, text),
+    faults: (script: unknown) =>
+      fetch(`${url}/faults`, { method: 'PUT', body: JSON.stringify(script) }),
+    ledger: () => readLedger(url),
+    stop: async () => {
+      await simulator.stop()
+      await inbound.close()
+      await outbound.close()
+      await test.drop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** What `openWarehouse` gives. */
+export type Warehouse = Awaited<ReturnType<typeof openWarehouse>>
+
+async function runAsOwner(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(text)
+  } finally {
+    await client.end()
+  }
+}
+
+const ledgerRow = z.object({ fulfillment_id: z.string(), key: z.string(), acceptances: z.number() })
+
+/** The partner's own ledger: the outside judge. */
+async function readLedger(url: string): Promise<readonly z.output<typeof ledgerRow>[]> {
+  const text = await (await fetch(`${url}/ledger`)).text()
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => ledgerRow.parse(JSON.parse(line)))
+}
+
+type Handle = (request: object) => Promise<{ ok: boolean; value?: RouteReply; refusal?: object }>
+
+/** Serves one signature route as the HTTP server would: raw bytes, lower-case headers. */
+async function serveInbound(routes: readonly AnyRoute[]) {
+  const [route] = routes
+  invariant(route, 'there is an inbound route')
+  // The server calls handlers with validated input; here the input is built by hand.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const handle = route.handle as unknown as Handle
+  const server = createServer((request, response) => {
+    void (async () => {
+      const rawBody = await bodyOf(request)
+      const id = /^\/partners\/([^/]+)\/events$/.exec(request.url ?? '')?.[1] ?? ''
+      const answer = await handle({ params: { id }, headers: request.headers, rawBody })
+      const refused = JSON.stringify(answer.refusal ?? {})
+      const refusedStatus = refused.includes('signature_invalid') ? 401 : 409
+      response.writeHead(answer.value?.status ?? refusedStatus).end(refused)
+    })()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  invariant(address !== null && typeof address === 'object', 'the inbound server listens')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,21 @@
+import type { Random } from '#kernel/index.ts'
+import type { FlagReader } from '#flags/index.ts'
+import type { PartnerSecrets } from '#partners/index.ts'
+import type { Context } from '#platform/index.ts'
+import type { Outbound } from '#platform/outbound/index.ts'
+import type { ApprovalCheck } from './approval-check.ts'
+
+/** What the fulfillment worker is given once, at the composition root. */
+export type WorkerDeps = {
+  readonly context: Context
+  readonly flags: FlagReader
+  readonly secrets: PartnerSecrets
+  readonly outbound: Outbound
+  readonly isProven: ApprovalCheck
+  /** For jitter alone. */
+  readonly random: Random
+  /** Seconds that a claimed dispatch is leased for; 90 where absent. */
+  readonly leaseS?: number
+  /** Longest wait between two looks at the tables; 1,000 ms where absent. */
+  readonly pollMs?: number
+}
