@@ -11,7 +11,8 @@ const insertLocation = statement({
     on conflict do nothing`,
 })
 
-const selectLocations = statement({
+/** Every location, by rank. */
+export const selectLocations = statement({
   name: 'inventory.select_locations',
   params: { merchant: 'text' },
   row: { id: 'text', name: 'text', rank: 'int4' },

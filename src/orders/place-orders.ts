@@ -3,6 +3,7 @@ import type { BatchLane, Refusal } from '#kernel/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import type { FlagReader } from '#flags/index.ts'
+import { count } from '#telemetry/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
 import { RunAgain } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
@@ -144,7 +145,7 @@ async function runBatch(
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
   try {
-    return await withTransaction(deps.context.database, async (tx) => {
+    const outcomes = await withTransaction(deps.context.database, async (tx) => {
       const result = await placeBatch(tx, deps, batch)
       if (result.mustUndo) {
         refusals = result.refusals
@@ -152,10 +153,19 @@ async function runBatch(
       }
       return result.outcomes
     })
+    countCleared(outcomes)
+    return outcomes
   } catch (fault) {
     if (!(fault instanceof RunAgain)) throw fault
     return new Map([...refusals].map(([item, refusal]) => [item, refused(refusal)]))
   }
+}
+
+function countCleared(outcomes: ReadonlyMap<PlaceItem, PlaceOutcome>): void {
+  const cleared = [...outcomes.values()].filter(
+    (one) => one.kind === 'placed' && one.order.verdict === 'clear',
+  )
+  if (cleared.length > 0) count('order_auto_approved_total', {}, cleared.length)
 }
 
 function refused(refusal: Refusal): PlaceOutcome {

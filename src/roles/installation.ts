@@ -54,14 +54,15 @@ export async function findGround(config: Config): Promise<Outcome<Ground>> {
   }
   const started = await startEmbedded({ dataDir: config.dataDir })
   if (!started.ok) return started
-  const { runtimeUrl, ownerUrl, notice, stop } = started.value
+  const engine = started.value
+  const { runtimeUrl, ownerUrl, notice } = engine
   const masterKey = await readMasterKey(config.dataDir)
   return accept({
     runtimeUrl,
     ownerUrl,
     masterKey,
     ...(notice ? { notice } : {}),
-    stop: () => stop(),
+    stop: () => engine.stop(),
   })
 }
 
@@ -97,7 +98,7 @@ export async function openInstallation(
   const database = openDatabase(ground.runtimeUrl, { connectionsMax: options.connectionsMax ?? 20 })
   const versions = new Map<number, Promise<string>>()
   const bare = { merchant: MERCHANT, database, clock: systemClock, log: options.log }
-  const flags = await startFlagReader({ ...bare, provenance: noProvenance })
+  const flags = await startFlagReader(bare)
   const provenanceOf = (flagSetVersion: number): Promise<string> => {
     const known = versions.get(flagSetVersion)
     if (known) return known
@@ -132,6 +133,3 @@ export async function openInstallation(
     },
   })
 }
-
-// The flag reader reads; it never writes a row that would need provenance.
-const noProvenance = (): Promise<never> => Promise.reject(new Error('no provenance before flags'))

@@ -1,0 +1,103 @@
+import { z } from 'zod'
+import { accept, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { readCsv, rowRefusal } from '#platform/files/index.ts'
+import type { CsvRow } from '#platform/files/index.ts'
+import type { StockDocument } from './record-stock.ts'
+
+/** One row of a stock file; rows with the same id that follow each other are one document. */
+export type StockFileRow = {
+  readonly line: number
+  readonly id: string
+  readonly sku: string
+  readonly locationId: string
+  readonly quantity: number
+  readonly note: string | undefined
+}
+
+const UNITS_MAX = 1_000_000_000
+
+const signed = z
+  .string()
+  .regex(/^[+-]?\d{1,10}$/, 'a whole number')
+  .transform(Number)
+
+/** What `quantity` may be: units received, a signed change that is not 0, or what was counted. */
+const QUANTITY = {
+  receive: signed.pipe(z.int().min(1).max(UNITS_MAX)),
+  adjust: signed.pipe(
+    z
+      .int()
+      .min(-UNITS_MAX)
+      .max(UNITS_MAX)
+      .refine((value) => value !== 0, 'a change is not 0'),
+  ),
+  count: signed.pipe(z.int().min(0).max(UNITS_MAX)),
+} as const satisfies Record<StockDocument['kind'], unknown>
+
+const name = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[\x21-\x7e]+$/, 'printable ASCII without spaces')
+
+/**
+ * The rows of a stock file: CSV with the columns `id`, `sku`, `location`, `quantity` and, where it
+ * has one, `note`. Refuses bad rows with line and column (`row_invalid`), an id that comes back
+ * after another one, and a (SKU, location) pair that stands twice in one document.
+ */
+export async function* readStockRows(
+  path: string,
+  kind: StockDocument['kind'],
+): AsyncGenerator<Outcome<StockFileRow>> {
+  const firstLines = new Map<string, number>()
+  let current = ''
+  let pairs = new Map<string, number>()
+  for await (const read of readCsv(path, ['id', 'sku', 'location', 'quantity'])) {
+    const row = read.ok ? toRow(read.value, kind) : read
+    if (!row.ok) {
+      yield row
+      continue
+    }
+    const { id, line, sku, locationId } = row.value
+    const begun = firstLines.get(id)
+    if (id !== current) pairs = new Map()
+    const twin = pairs.get(`${sku}\n${locationId}`)
+    if (begun !== undefined && id !== current) {
+      yield refuse(
+        'row_invalid',
+        `Document ${id} began in line ${begun}: keep its rows together.`,
+        {
+          line,
+          field: 'id',
+        },
+      )
+    } else if (twin !== undefined) {
+      yield refuse('row_invalid', `${sku} at ${locationId} stands in line ${twin} already.`, {
+        line,
+        field: 'sku',
+      })
+    } else {
+      yield row
+    }
+    if (begun === undefined) firstLines.set(id, line)
+    pairs.set(`${sku}\n${locationId}`, line)
+    current = id
+  }
+}
+
+function toRow({ line, fields }: CsvRow, kind: StockDocument['kind']): Outcome<StockFileRow> {
+  const parsed = ROWS[kind].safeParse(fields)
+  if (!parsed.success) return rowRefusal(line, parsed.error)
+  const { id, sku, location: locationId, quantity, note } = parsed.data
+  return accept({ line, id, sku, locationId, quantity, note: note === '' ? undefined : note })
+}
+
+const rowOf = (quantity: (typeof QUANTITY)[StockDocument['kind']]) =>
+  z.object({ id: name, sku: name, location: name, quantity, note: z.string().max(500).optional() })
+
+const ROWS = {
+  receive: rowOf(QUANTITY.receive),
+  adjust: rowOf(QUANTITY.adjust),
+  count: rowOf(QUANTITY.count),
+} as const

@@ -1,0 +1,2 @@
+export { startGrpcServer } from './server.ts'
+export type { GrpcServer } from './server.ts'

@@ -1,0 +1,5 @@
+export { findGround, MERCHANT, openInstallation } from './installation.ts'
+export type { Ground, Installation } from './installation.ts'
+export { parseRoles, ROLES } from './serve-roles.ts'
+export type { RoleName, Serving } from './serve-roles.ts'
+export { runServe, runUp } from './up.ts'

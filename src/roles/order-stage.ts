@@ -1,0 +1,25 @@
+import { orderFulfillmentStory } from '#fulfillment/index.ts'
+import type { Database } from '#platform/index.ts'
+
+// From the least to the most advanced; a buyer is told the least advanced of an order's parcels.
+const STAGES = [
+  ['held', 'in review'],
+  ['rejected', 'in review'],
+  ['recalled', 'in review'],
+  ['open', 'preparing'],
+  ['sealed', 'preparing'],
+  ['accepted', 'preparing'],
+  ['shipped', 'shipped'],
+  ['delivered', 'delivered'],
+] as const
+
+/** How far an order has come, in a buyer's words: `placed`, `in review`, `preparing`, `shipped`, ... */
+export async function orderStage(
+  database: Database,
+  merchant: string,
+  orderId: string,
+): Promise<string> {
+  const { fulfillments } = await orderFulfillmentStory(database, merchant, orderId)
+  const states = new Set(fulfillments.map((one) => one.state))
+  return STAGES.find(([state]) => states.has(state))?.[1] ?? 'placed'
+}

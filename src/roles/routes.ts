@@ -1,0 +1,31 @@
+import { accessRoutes } from '#access/index.ts'
+import type { Authenticator } from '#access/index.ts'
+import { catalogRoutes } from '#catalog/index.ts'
+import { flagRoutes } from '#flags/index.ts'
+import { fulfillmentRoutes } from '#fulfillment/index.ts'
+import { availability, inventoryRoutes } from '#inventory/index.ts'
+import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
+import type { OrdersDeps } from '#orders/index.ts'
+import type { PartnerSecrets } from '#partners/index.ts'
+import type { AnyRoute } from '#platform/index.ts'
+import { metrics, metricsRoutes } from '#telemetry/index.ts'
+
+/** Every route of the product, as the server serves them and the house test reads them. */
+export function allRoutes(deps: {
+  orders: OrdersDeps
+  secrets: PartnerSecrets
+  authenticator: Authenticator
+}): readonly AnyRoute[] {
+  const { context } = deps.orders
+  const { database, merchant } = context
+  return [
+    ...storeRoutes(deps.orders),
+    ...orderAdminRoutes(deps.orders),
+    ...catalogRoutes(context, (skus) => availability(database, merchant, skus)),
+    ...inventoryRoutes(context),
+    ...fulfillmentRoutes({ context, secrets: deps.secrets }),
+    ...accessRoutes(context, deps.authenticator),
+    ...flagRoutes(context),
+    ...metricsRoutes(metrics),
+  ]
+}

@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { accept, invariant, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { withTransaction } from '#platform/index.ts'
+import type { Shutdown } from '#platform/index.ts'
+import { addLocation } from '#inventory/index.ts'
+import { gradePartner, registerPartner } from '#partners/index.ts'
+import type { SimulatorConfig } from '#simulator/index.ts'
+import type { Installation } from './installation.ts'
+
+const MAIN = fileURLToPath(new URL('../simulator/main.ts', import.meta.url))
+const NAMES = [
+  { id: 'shipco', name: 'ShipCo' },
+  { id: 'fastfreight', name: 'FastFreight' },
+  { id: 'packlogic', name: 'PackLogic' },
+] as const
+const READY_MAX_MS = 20_000
+
+const readySchema = z.object({
+  ready: z.literal(true),
+  partners: z.array(z.object({ id: z.string(), url: z.string() })),
+})
+const secretsSchema = z.record(
+  z.string(),
+  z.object({ dispatchSecret: z.string(), eventSecret: z.string() }),
+)
+
+/** A simulated partner and where it listens. */
+export type SamplePartner = { readonly id: string; readonly name: string; readonly url: string }
+
+/**
+ * Starts the three simulated partners in a process of their own and registers them, each with its
+ * own stock location. They end with this process, however it ends.
+ */
+export async function startSamplePartners(
+  installation: Installation,
+  options: { dataDir: string; callbackUrl: string },
+  shutdown: Shutdown,
+): Promise<Outcome<readonly SamplePartner[]>> {
+  const folder = join(options.dataDir, 'simulator')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const secrets = await readSecrets(join(folder, 'secrets.json'))
+  const config: SimulatorConfig = {
+    dataDir: join(folder, 'ledgers'),
+    callbackUrl: options.callbackUrl,
+    partners: NAMES.map((one) => ({ ...one, port: 0, ...secretsOf(secrets, one.id) })),
+  }
+  const file = join(folder, 'config.json')
+  await writeSecretFile(file, JSON.stringify(config))
+  const started = await startProcess(file, join(folder, 'simulator.log'), shutdown)
+  if (!started.ok) return started
+  const partners: SamplePartner[] = []
+  for (const { id, name } of NAMES) {
+    const url = started.value.find((one) => one.id === id)?.url
+    invariant(url, 'every configured partner listens')
+    const registered = await register(installation, {
+      id,
+      name,
+      url,
+      secrets: secretsOf(secrets, id),
+    })
+    if (!registered.ok) return registered
+    partners.push({ id, name, url })
+  }
+  return accept(partners)
+}
+
+async function register(
+  { context, masterKey }: Installation,
+  partner: {
+    id: string
+    name: string
+    url: string
+    secrets: { dispatchSecret: string; eventSecret: string }
+  },
+): Promise<Outcome<unknown>> {
+  const { id, name, url, secrets } = partner
+  await withTransaction(context.database, (tx) =>
+    addLocation(tx, context.merchant, { id: `loc-${id}`, name: `${name} warehouse` }),
+  )
+  const by = { actor: 'service:sample', reason: 'the sample partners of holdfast up' }
+  const registered = await registerPartner(context, masterKey, {
+    id,
+    name,
+    url,
+    allowPrivate: true,
+    secrets: { dispatch: secrets.dispatchSecret, event: secrets.eventSecret },
+    actor: by.actor,
+  })
+  if (!registered.ok) return registered
+  // The simulator passes every check of grade A in its own tests; measuring it here is not built yet.
+  return gradePartner(context, { partner: id, grade: 'A', ...by })
+}
+
+async function startProcess(
+  configFile: string,
+  logFile: string,
+  shutdown: Shutdown,
+): Promise<Outcome<readonly { id: string; url: string }[]>> {
+  const log = await open(logFile, 'a', 0o600)
+  // A process group of its own: Ctrl-C in the terminal must not end the partners before us.
+  const child = spawn(process.execPath, [MAIN, '--config', configFile], {
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+    detached: true,
+  })
+  await log.close()
+  shutdown.onShutdown('simulated partners', () => endProcess(child))
+  const ready = await firstMessage(child)
+  if (ready === undefined)
+    return refuse('internal', `The simulated partners did not start; see ${logFile}.`)
+  return accept(readySchema.parse(ready).partners)
+}
+
+async function firstMessage(child: ChildProcess): Promise<unknown> {
+  const timeout = AbortSignal.timeout(READY_MAX_MS)
+  try {
+    const winner: unknown[] = await Promise.race([
+      once(child, 'message', { signal: timeout }),
+      once(child, 'exit', { signal: timeout }).then(() => [undefined]),
+    ])
+    return winner[0]
+  } catch {
+    return undefined
+  }
+}
+
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}
+
+type Secrets = z.infer<typeof secretsSchema>
+
+function secretsOf(secrets: Secrets, id: string): { dispatchSecret: string; eventSecret: string } {
+  const found = secrets[id]
+  invariant(found, 'every sample partner has secrets')
+  return found
+}
+
+async function readSecrets(file: string): Promise<Secrets> {
+  const known = await readFile(file, 'utf8').catch(() => undefined)
+  if (known !== undefined) return secretsSchema.parse(JSON.parse(known))
+  const secret = (): string => `whsec_${randomBytes(32).toString('base64')}`
+  const made = Object.fromEntries(
+    NAMES.map(({ id }) => [id, { dispatchSecret: secret(), eventSecret: secret() }]),
+  )
+  await writeSecretFile(file, JSON.stringify(made))
+  return made
+}
+
+async function writeSecretFile(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}

@@ -1,0 +1,126 @@
+import { createAuthenticator } from '#access/index.ts'
+import { accept, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { approvalCheck, handOverService, startFulfillmentWorker } from '#fulfillment/index.ts'
+import { fulfillmentClient, intakeService, startOrdersWorker } from '#orders/index.ts'
+import { partnerSecrets } from '#partners/index.ts'
+import type { Config, Shutdown } from '#platform/index.ts'
+import { startGrpcServer } from '#platform/grpc/index.ts'
+import { startHttpServer } from '#platform/http/index.ts'
+import { openOutbound } from '#platform/outbound/index.ts'
+import { httpObserver, metrics } from '#telemetry/index.ts'
+import { HAND_OVER_LIMITS, HandoffService } from '#wire/index.ts'
+import { BUILD } from './build.ts'
+import { collectGauges, countRefusedHandOver } from './collect-gauges.ts'
+import type { Installation } from './installation.ts'
+import { orderStage } from './order-stage.ts'
+import { allRoutes } from './routes.ts'
+
+/** Roles a process may take. `ops` serves the admin routes, which every `web` process serves too. */
+export const ROLES = ['web', 'orders', 'fulfillment', 'worker', 'ops'] as const
+/** One of `ROLES`. */
+export type RoleName = (typeof ROLES)[number]
+
+/** Where the roles listen; undefined where none of them does. */
+export type Serving = { readonly httpUrl: string | undefined; readonly grpcUrl: string | undefined }
+
+/** Reads `--roles`: a comma-separated list; `usage_invalid` names what is not a role. */
+export function parseRoles(text: string): Outcome<ReadonlySet<RoleName>> {
+  const names = text.split(',').map((name) => name.trim())
+  const unknown = names.find((name) => !ROLES.some((role) => role === name))
+  if (unknown !== undefined) {
+    return refuse(
+      'usage_invalid',
+      `${unknown || 'an empty name'} is not a role; roles are ${ROLES.join(', ')}.`,
+    )
+  }
+  return accept(new Set(ROLES.filter((role) => names.includes(role))))
+}
+
+/** Starts the named roles over an installation and registers their ends, newest first. */
+export async function serveRoles(
+  installation: Installation,
+  config: Config,
+  roles: ReadonlySet<RoleName>,
+  shutdown: Shutdown,
+): Promise<Serving> {
+  const { context, masterKey, reviewKeys, placing, tokens, flags } = installation
+  const authenticator = createAuthenticator(context)
+  const grpcUrl = await serveGrpc(installation, config, roles, shutdown)
+  const client = fulfillmentClient(grpcUrl ?? `http://${config.host}:${config.grpcPort}`, masterKey)
+  const secrets = partnerSecrets(context, masterKey)
+
+  if (roles.has('worker')) {
+    const outbound = openOutbound()
+    shutdown.onShutdown('outbound', () => outbound.close())
+    const worker = await startFulfillmentWorker({
+      context,
+      flags,
+      secrets,
+      outbound,
+      isProven: approvalCheck(reviewKeys),
+      random: Math.random,
+    })
+    shutdown.onShutdown('fulfillment worker', () => worker.stop())
+  }
+  const ordersWorker = roles.has('orders')
+    ? startOrdersWorker(placing.deps, client, countRefusedHandOver)
+    : undefined
+  if (ordersWorker) shutdown.onShutdown('orders worker', () => ordersWorker.stop())
+
+  if (!roles.has('web') && !roles.has('ops')) return { httpUrl: undefined, grpcUrl }
+  collectGauges(context)
+  const orders = {
+    context,
+    placing,
+    tokens,
+    askWithdrawal: client.withdraw,
+    stageOf: (orderId: string) => orderStage(context.database, context.merchant, orderId),
+    onDecided: () => ordersWorker?.wake(),
+  }
+  const routes = allRoutes({ orders, secrets, authenticator })
+  const http = await startHttpServer({
+    routes,
+    host: config.host,
+    port: config.httpPort,
+    authenticate: authenticator.authenticate,
+    log: context.log,
+    observe: httpObserver(metrics, routes),
+    about: { title: 'Holdfast', version: BUILD },
+  })
+  shutdown.onShutdown('http', () => http.close())
+  return { httpUrl: http.url, grpcUrl }
+}
+
+async function serveGrpc(
+  installation: Installation,
+  config: Config,
+  roles: ReadonlySet<RoleName>,
+  shutdown: Shutdown,
+): Promise<string | undefined> {
+  const { context, masterKey, reviewKeys, placing } = installation
+  const { authenticate } = createAuthenticator(context)
+  const intake = intakeService({
+    placing,
+    callerOf: async (authorization) => {
+      const caller = await authenticate(authorization ? { authorization } : {}, 'POST')
+      return caller.ok ? caller.value : undefined
+    },
+  })
+  const receiver = handOverService({ context, masterKey, reviewKeys })
+  const services = [
+    ...(roles.has('orders') ? [intake] : []),
+    ...(roles.has('fulfillment')
+      ? [(router: Parameters<typeof intake>[0]) => void router.service(HandoffService, receiver)]
+      : []),
+  ]
+  if (services.length === 0) return undefined
+  const server = await startGrpcServer({
+    services,
+    host: config.host,
+    port: config.grpcPort,
+    messageBytesMax: HAND_OVER_LIMITS.envelopeBytesMax * 2,
+  })
+  shutdown.onShutdown('grpc', () => server.close())
+  return server.url
+}

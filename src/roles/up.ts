@@ -1,0 +1,115 @@
+import { createLogin } from '#access/index.ts'
+import { accept } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { createShutdown, migrate, shutdownOnSignals, withTransaction } from '#platform/index.ts'
+import type { Config, LogSink, Shutdown } from '#platform/index.ts'
+import { findGround, MERCHANT, openInstallation } from './installation.ts'
+import type { Installation } from './installation.ts'
+import { startSamplePartners } from './sample-partners.ts'
+import { openSampleShop } from './sample-shop.ts'
+import { ROLES, serveRoles } from './serve-roles.ts'
+import type { Serving } from './serve-roles.ts'
+
+/** What a person reads while the platform comes up. */
+export type Say = (line: string) => void
+
+/**
+ * `holdfast up`: the database (embedded unless one is configured), the schema, all roles, and unless
+ * `demo` is false three simulated partners with a sample shop. Resolves when everything runs; the
+ * process then lives until a signal. Refusals name what was wrong and leave nothing running.
+ */
+export async function runUp(
+  config: Config,
+  options: { demo: boolean; log: LogSink; say: Say },
+): Promise<Outcome<Serving>> {
+  const shutdown = createShutdown({ log: options.log })
+  const started = await startAll(config, options, shutdown)
+  if (!started.ok) {
+    await shutdown.run('a part could not start')
+    return started
+  }
+  shutdownOnSignals(shutdown, (code) => {
+    options.say(
+      code === 0 ? 'Stopped cleanly. Start again and nothing is lost.' : 'Stopped; see the log.',
+    )
+    options.log.flush()
+    process.exit(code)
+  })
+  return started
+}
+
+/** `holdfast serve`: the named roles over a database that is migrated already. */
+export async function runServe(
+  config: Config,
+  options: { roles: Parameters<typeof serveRoles>[2]; log: LogSink; say: Say },
+): Promise<Outcome<Serving>> {
+  const shutdown = createShutdown({ log: options.log })
+  const ground = await findGround(config)
+  if (!ground.ok) return ground
+  shutdown.onShutdown('database', () => ground.value.stop())
+  const opened = await openInstallation(ground.value, { log: options.log })
+  if (!opened.ok) {
+    await shutdown.run('the installation could not be opened')
+    return opened
+  }
+  shutdown.onShutdown('installation', () => opened.value.close())
+  const serving = await serveRoles(opened.value, config, options.roles, shutdown)
+  shutdownOnSignals(shutdown, (code) => {
+    options.log.flush()
+    process.exit(code)
+  })
+  return accept(serving)
+}
+
+async function startAll(
+  config: Config,
+  options: { demo: boolean; log: LogSink; say: Say },
+  shutdown: Shutdown,
+): Promise<Outcome<Serving>> {
+  const { say, log } = options
+  const ground = await findGround(config)
+  if (!ground.ok) return ground
+  shutdown.onShutdown('database', () => ground.value.stop())
+  if (ground.value.notice) say(ground.value.notice)
+  if (ground.value.ownerUrl) {
+    const migrated = await migrate(ground.value.ownerUrl)
+    if (!migrated.ok) return migrated
+  }
+  const opened = await openInstallation(ground.value, { log })
+  if (!opened.ok) return opened
+  const installation = opened.value
+  shutdown.onShutdown('installation', () => installation.close())
+  const serving = await serveRoles(installation, config, new Set(ROLES), shutdown)
+  const httpUrl = serving.httpUrl ?? ''
+  if (options.demo) {
+    const callbackUrl = httpUrl
+    const partners = await startSamplePartners(
+      installation,
+      { dataDir: config.dataDir, callbackUrl },
+      shutdown,
+    )
+    if (!partners.ok) return partners
+    await openSampleShop(installation)
+    for (const { name, url } of partners.value)
+      say(`${name.padEnd(12)} ${url}/ledger (simulated partner)`)
+  }
+  await sayWhere(installation, serving, config, say)
+  return accept(serving)
+}
+
+async function sayWhere(
+  installation: Installation,
+  serving: Serving,
+  config: Config,
+  say: Say,
+): Promise<void> {
+  const { path } = await withTransaction(installation.context.database, (tx) =>
+    createLogin(tx, MERCHANT, { actor: 'person:owner', role: 'owner' }),
+  )
+  const origin = config.publicUrl ?? serving.httpUrl ?? ''
+  say(`Shop API     ${origin}/store/products`)
+  say(`API          ${origin}/docs`)
+  say(`Metrics      ${origin}/metrics`)
+  say(`gRPC         ${serving.grpcUrl ?? ''}`)
+  say(`Console      ${origin}${path} (works once, for 15 minutes)`)
+}
