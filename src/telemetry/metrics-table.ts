@@ -14,7 +14,7 @@ export const STAGES = [
 /** One of `STAGES`. */
 export type Stage = (typeof STAGES)[number]
 
-/** Why the receiving side refused a hand-over: codes of the refusal catalogue. */
+/** Why a hand-over was refused: codes of the refusal catalogue, and `other` for the rest of them. */
 export const HANDOVER_REFUSALS = [
   'envelope_truncated',
   'envelope_sequence',
@@ -33,7 +33,13 @@ export const HANDOVER_REFUSALS = [
   'receipt_mismatch',
   'database_unavailable',
   'internal',
+  'other',
 ] as const
+
+/** The label value of a refusal code: itself where the table has it, else `other`. */
+export function handoverRefusal(code: string): (typeof HANDOVER_REFUSALS)[number] {
+  return HANDOVER_REFUSALS.find((known) => known === code) ?? 'other'
+}
 
 /** What one metric is. `routes` stands for the declared paths of this process's routes. */
 export type MetricRow = {

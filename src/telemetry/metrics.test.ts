@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createMetrics } from './metrics.ts'
 import { httpObserver } from './http-observer.ts'
-import { HANDOVER_REFUSALS, METRICS } from './metrics-table.ts'
+import { handoverRefusal, HANDOVER_REFUSALS, METRICS } from './metrics-table.ts'
 import { REFUSALS } from '#kernel/index.ts'
 
 const seriesOf = (text: string, name: string): readonly string[] =>
@@ -94,5 +94,7 @@ test('what a caller types never becomes a label', async () => {
 })
 
 test('the hand-over refusals are codes of the catalogue', () => {
-  expect(HANDOVER_REFUSALS.filter((code) => !(code in REFUSALS))).toEqual([])
+  expect(HANDOVER_REFUSALS.filter((code) => !(code in REFUSALS))).toEqual(['other'])
+  expect(handoverRefusal('end_mismatch')).toBe('end_mismatch')
+  expect(handoverRefusal('made_up')).toBe('other')
 })
