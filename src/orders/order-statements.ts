@@ -74,7 +74,9 @@ export const selectPlaced = statement({
   text: `
     select o.id, o.order_number, o.reference, o.currency, o.total_minor, o.lines, d.verdict, d.reasons
       from orders."order" o
-      left join orders.decision d on d.merchant_id = o.merchant_id and d.order_id = o.id and d.number = 1
+      left join lateral (select verdict, reasons from orders.decision
+                          where merchant_id = o.merchant_id and order_id = o.id and number = 1
+                          limit 1) d on true
      where o.merchant_id = $merchant and o.id = any($ids)`,
 })
 

@@ -1,0 +1,31 @@
+import type { Outcome, Refusal } from '#kernel/index.ts'
+
+/** What a first pass over a file found. `bad` counts every refused row, `refusals` keeps the first 100. */
+export type CheckedRows = {
+  readonly good: number
+  readonly bad: number
+  readonly refusals: readonly Refusal[]
+}
+
+/** How many refusals are kept: enough to mend a file by, little enough to print. */
+export const REFUSALS_KEPT_MAX = 100
+
+/** Reads rows to their end without applying any; `look` sees every good row. */
+export async function checkRows<T>(
+  rows: AsyncIterable<Outcome<T>>,
+  look: (row: T) => void = () => undefined,
+): Promise<CheckedRows> {
+  let good = 0
+  let bad = 0
+  const refusals: Refusal[] = []
+  for await (const row of rows) {
+    if (row.ok) {
+      good += 1
+      look(row.value)
+      continue
+    }
+    bad += 1
+    if (refusals.length < REFUSALS_KEPT_MAX) refusals.push(row.refusal)
+  }
+  return { good, bad, refusals }
+}

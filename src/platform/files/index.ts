@@ -1,0 +1,7 @@
+export { checkRows, REFUSALS_KEPT_MAX } from './check-rows.ts'
+export type { CheckedRows } from './check-rows.ts'
+export { readCsv } from './read-csv.ts'
+export type { CsvRow } from './read-csv.ts'
+export { LINE_BYTES_MAX, readLines } from './read-lines.ts'
+export type { TextLine } from './read-lines.ts'
+export { rowRefusal } from './row-refusal.ts'
