@@ -9,16 +9,20 @@ import type { OrdersDeps } from '#orders/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import type { AnyRoute } from '#platform/index.ts'
 import { metrics, metricsRoutes } from '#telemetry/index.ts'
+import { webRoutes } from '#web/index.ts'
+import { readStats } from './read-stats.ts'
+import { readiness } from './readiness.ts'
 
 /** Every route of the product, as the server serves them and the house test reads them. */
 export function allRoutes(deps: {
   orders: OrdersDeps
   secrets: PartnerSecrets
   authenticator: Authenticator
+  isSecure: boolean
 }): readonly AnyRoute[] {
   const { context } = deps.orders
   const { database, merchant } = context
-  return [
+  const api = [
     ...storeRoutes(deps.orders),
     ...orderAdminRoutes(deps.orders),
     ...catalogRoutes(context, (skus) => availability(database, merchant, skus)),
@@ -28,4 +32,12 @@ export function allRoutes(deps: {
     ...flagRoutes(context),
     ...metricsRoutes(metrics),
   ]
+  const pages = webRoutes(context, {
+    authenticator: deps.authenticator,
+    stats: () => readStats(context),
+    readiness: () => readiness(context),
+    isSecure: deps.isSecure,
+    otherRoutes: api,
+  })
+  return [...api, ...pages]
 }

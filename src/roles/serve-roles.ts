@@ -78,7 +78,12 @@ export async function serveRoles(
     stageOf: (orderId: string) => orderStage(context.database, context.merchant, orderId),
     onDecided: () => ordersWorker?.wake(),
   }
-  const routes = allRoutes({ orders, secrets, authenticator })
+  const routes = allRoutes({
+    orders,
+    secrets,
+    authenticator,
+    isSecure: config.publicUrl?.startsWith('https:') ?? false,
+  })
   const http = await startHttpServer({
     routes,
     host: config.host,
