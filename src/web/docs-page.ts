@@ -67,7 +67,7 @@ const routeRow = (one: AnyRoute): Html =>
   html`<tr>
     <th scope="row"><code>${one.method} ${one.path.replaceAll(/:(\w+)/g, '{$1}')}</code></th>
     <td>${one.summary}</td>
-    <td>
+    <td class="whole">
       ${one.access.kind === 'scope' ? html`<code>${one.access.scope}</code>` : whoMay(one.access.kind)}
     </td>
   </tr> `
