@@ -1,20 +1,19 @@
-/** An invariant as a query: every row that it returns is a violation. `$1` is the merchant. */
-export type FulfillmentCheck = { readonly name: string; readonly sql: string }
+import { statement } from '#platform/index.ts'
 
-/** What must hold at every moment, for `holdfast verify`. Each returns `subject` and `detail`. */
-export const fulfillmentChecks: readonly FulfillmentCheck[] = [
+// Every row that a query returns is a violation; it says which thing and what of it.
+const INVARIANTS = [
   {
     name: 'a line is live in one dispatch',
     sql: `select fulfillment_id as subject, count(*) || ' live claims' as detail
             from fulfillment.line_claim
-           where merchant_id = $1 and state = 'live'
+           where merchant_id = $merchant and state = 'live'
            group by fulfillment_id, generation having count(*) > 1`,
   },
   {
     name: 'an order with a partner has a live claim of its dispatch',
     sql: `select f.id as subject, f.state as detail
             from fulfillment.fulfillment_order f
-           where f.merchant_id = $1 and f.state in ('sealed', 'accepted', 'shipped', 'delivered')
+           where f.merchant_id = $merchant and f.state in ('sealed', 'accepted', 'shipped', 'delivered')
              and not exists (select from fulfillment.line_claim l
                               where l.merchant_id = f.merchant_id and l.fulfillment_id = f.id
                                 and l.generation = f.generation and l.dispatch_id = f.dispatch_id
@@ -26,14 +25,14 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
             from fulfillment.line_claim l
             join fulfillment.fulfillment_order f
               on f.merchant_id = l.merchant_id and f.id = l.fulfillment_id
-           where l.merchant_id = $1 and l.state = 'live'
+           where l.merchant_id = $merchant and l.state = 'live'
              and f.state in ('held', 'open', 'withdrawn')`,
   },
   {
     name: 'what was sealed had a CLEAR with a certificate',
     sql: `select l.fulfillment_id as subject, l.decision_id as detail
             from fulfillment.line_claim l
-           where l.merchant_id = $1
+           where l.merchant_id = $merchant
              and not exists (select from fulfillment.decision d
                               where d.merchant_id = l.merchant_id and d.order_id = l.order_id
                                 and d.id = l.decision_id and d.verdict = 'clear'
@@ -44,13 +43,13 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
     sql: `select f.id as subject, h.id as detail
             from fulfillment.fulfillment_order f
             join fulfillment.hold h on h.merchant_id = f.merchant_id and h.fulfillment_id = f.id
-           where f.merchant_id = $1 and f.state = 'open' and h.released_at is null`,
+           where f.merchant_id = $merchant and f.state = 'open' and h.released_at is null`,
   },
   {
     name: 'every held order says why',
     sql: `select f.id as subject, 'held without a hold' as detail
             from fulfillment.fulfillment_order f
-           where f.merchant_id = $1 and f.state = 'held'
+           where f.merchant_id = $merchant and f.state = 'held'
              and not exists (select from fulfillment.hold h
                               where h.merchant_id = f.merchant_id and h.fulfillment_id = f.id
                                 and h.released_at is null)`,
@@ -61,7 +60,7 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
             from fulfillment.dispatch d
             left join fulfillment.sealed_body b
               on b.merchant_id = d.merchant_id and b.dispatch_id = d.id
-           where d.merchant_id = $1
+           where d.merchant_id = $merchant
              and (b.bytes is null
                or convert_from(b.bytes, 'UTF8')::jsonb ->> 'key' is distinct from d.key
                or convert_from(b.bytes, 'UTF8')::jsonb ->> 'content_sha256'
@@ -73,7 +72,7 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
             from fulfillment.dispatch d
             join fulfillment.sealed_body b
               on b.merchant_id = d.merchant_id and b.dispatch_id = d.id
-           where d.merchant_id = $1
+           where d.merchant_id = $merchant
              and array(select o ->> 'fulfillment_id' || ' ' || (o ->> 'hold_for_review')
                               || ' ' || (o ->> 'review_decision_id')
                          from jsonb_array_elements(convert_from(b.bytes, 'UTF8')::jsonb -> 'orders') o
@@ -88,7 +87,7 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
     name: 'sequences of a partner have no gap',
     sql: `select partner_id as subject, count(*) || ' of ' || max(sequence) as detail
             from fulfillment.dispatch
-           where merchant_id = $1
+           where merchant_id = $merchant
            group by partner_id
           having count(*) <> max(sequence) or min(sequence) <> 1`,
   },
@@ -97,11 +96,11 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
     sql: `with ordered as (
             select f.id, f.state, x ->> 'line_id' as line, (x ->> 'qty')::bigint as qty
               from fulfillment.fulfillment_order f, jsonb_array_elements(f.lines) x
-             where f.merchant_id = $1 and f.state in ('accepted', 'shipped', 'delivered')
+             where f.merchant_id = $merchant and f.state in ('accepted', 'shipped', 'delivered')
           ), shipped as (
             select s.fulfillment_id as id, x ->> 'line_id' as line, sum((x ->> 'qty')::bigint) as qty
               from fulfillment.shipment s, jsonb_array_elements(s.lines) x
-             where s.merchant_id = $1
+             where s.merchant_id = $merchant
              group by 1, 2
           )
           select o.id as subject, 'line ' || o.line || ': ' || coalesce(s.qty, 0) || ' of ' || o.qty as detail
@@ -113,20 +112,20 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
     name: 'every partner event is applied within five minutes',
     sql: `select partner_id || ' ' || webhook_id as subject, received_at::text as detail
             from fulfillment.inbox
-           where merchant_id = $1 and applied_at is null
+           where merchant_id = $merchant and applied_at is null
              and received_at < now() - interval '5 minutes'`,
   },
   {
     name: 'no partner event was set aside',
     sql: `select partner_id || ' ' || webhook_id as subject, outcome as detail
             from fulfillment.inbox
-           where merchant_id = $1 and outcome in ('fault', 'unreadable', 'other_partner')`,
+           where merchant_id = $merchant and outcome in ('fault', 'unreadable', 'other_partner')`,
   },
   {
     name: 'no dispatch outlives its lease by five minutes',
     sql: `select id as subject, lease_until::text as detail
             from fulfillment.dispatch
-           where merchant_id = $1 and state = 'sending'
+           where merchant_id = $merchant and state = 'sending'
              and lease_until < now() - interval '5 minutes'`,
   },
   {
@@ -136,7 +135,18 @@ export const fulfillmentChecks: readonly FulfillmentCheck[] = [
             join fulfillment.fulfillment_order f
               on f.merchant_id = w.merchant_id and f.order_id = w.order_id
              and f.revision <= w.revision
-           where w.merchant_id = $1
+           where w.merchant_id = $merchant
              and f.state not in ('withdrawn', 'rejected', 'recalled')`,
   },
-]
+] as const
+
+/** What must hold at every moment, for `holdfast verify`: each statement returns what breaks it. */
+export const fulfillmentChecks = INVARIANTS.map(({ name, sql }, index) => ({
+  claim: name,
+  find: statement({
+    name: `fulfillment.check_${index + 1}`,
+    params: { merchant: 'text' },
+    row: { subject: 'text', detail: 'text' },
+    text: sql,
+  }),
+}))
