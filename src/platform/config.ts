@@ -110,7 +110,9 @@ function settingReader(env: Environment) {
   const url = (name: SettingName, protocols: readonly string[]): string | undefined => {
     const value = text(name)
     if (value === undefined) return undefined
-    if (protocols.includes(URL.parse(value)?.protocol ?? '')) return value
+    // A socket address has no host (`postgres://user@/name?host=/run/…`), which URL does not take.
+    const parsed = URL.parse(value.replace(/@\/|:\/\/\//, (gap) => `${gap.slice(0, -1)}socket/`))
+    if (protocols.includes(parsed?.protocol ?? '')) return value
     problems.push(`${name} must be an address that begins with ${protocols.join('// or ')}//.`)
     return undefined
   }

@@ -1,0 +1,15 @@
+// A server process for race tests: all roles over the database and key that the environment names.
+import { orThrow } from '#kernel/index.ts'
+import { createLog, readConfig } from '#platform/index.ts'
+import { ROLES, runServe } from '#roles/index.ts'
+
+const config = orThrow(readConfig(process.env))
+const roles = new Set(ROLES.filter((role) => role !== 'worker'))
+const serving = orThrow(
+  await runServe(config, {
+    roles,
+    log: createLog({ level: config.logLevel }),
+    say: () => undefined,
+  }),
+)
+process.stdout.write(`${JSON.stringify(serving)}\n`)
