@@ -1,0 +1,130 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { orThrow } from '#kernel/index.ts'
+import type { Context } from '#platform/index.ts'
+import { isWebhookSecret, newWebhookSecret } from '#platform/webhooks/index.ts'
+import { createTestContext, createTestDatabase } from '../../tests/database.ts'
+import type { TestDatabase } from '../../tests/database.ts'
+import {
+  checkPartnerUrl,
+  findPartner,
+  gradePartner,
+  listPartners,
+  partnerSecrets,
+  pausePartner,
+  registerPartner,
+  resumePartner,
+} from './index.ts'
+import { openSecret, sealSecret } from './seal-secret.ts'
+
+const MASTER_KEY = Buffer.alloc(32, 7)
+let test_: TestDatabase
+let context: Context
+beforeAll(async () => {
+  test_ = await createTestDatabase()
+  context = await createTestContext(test_.database)
+})
+afterAll(() => test_.drop())
+
+const register = (id: string, over: object = {}) =>
+  registerPartner(context, MASTER_KEY, {
+    id,
+    url: 'https://partner.example',
+    actor: 'test',
+    ...over,
+  })
+const code = (expected: string) => ({ ok: false, refusal: { code: expected } })
+
+test('a partner is registered once; its secrets are shown once and rest sealed', async () => {
+  const first = orThrow(await register('shipco', { url: 'https://partner.example/' }))
+  expect(first.partner).toMatchObject({ locationId: 'loc-shipco', grade: 'D', pausedAt: null })
+  expect(isWebhookSecret(first.newSecrets?.dispatch ?? '')).toBe(true)
+  const second = orThrow(await register('shipco'))
+  expect(second).toEqual({ partner: first.partner })
+  const secrets = partnerSecrets(context, MASTER_KEY)
+  expect(await secrets.live('shipco', 'event')).toEqual([first.newSecrets?.event])
+  expect(await secrets.live('nobody', 'event')).toEqual([])
+  const rows = await test_.database.pool.query(`select sealed from partners.secret`)
+  expect(JSON.stringify(rows.rows)).not.toContain(first.newSecrets?.event)
+  const audit = await test_.database.pool.query(`select action, after::text from platform.audit`)
+  expect(audit.rows).toMatchObject([{ action: 'partner.register' }])
+  expect(JSON.stringify(audit.rows)).not.toContain('whsec_')
+})
+
+test('the same id with another address, location or secret is refused', async () => {
+  const secrets = { dispatch: newWebhookSecret() }
+  await register('twice', { secrets })
+  expect(await register('twice', { secrets })).toMatchObject({ ok: true })
+  for (const over of [
+    { url: 'https://other.example' },
+    { locationId: 'loc-other' },
+    { secrets: { dispatch: newWebhookSecret() } },
+  ]) {
+    expect(await register('twice', over)).toMatchObject(code('partner_exists'))
+  }
+})
+
+test.each([
+  ['an id with capitals', 'ShipCo', {}],
+  ['a secret that is none', 'weak', { secrets: { event: 'whsec_abc' } }],
+  ['http', 'plain', { url: 'http://partner.example' }],
+])('%s is refused', async (_, id, over) => {
+  expect(await register(id, over)).toMatchObject(code('body_invalid'))
+  expect(await findPartner(test_.database, 'main', id)).toBeUndefined()
+})
+
+test.each([
+  ['https://partner.example/api/', false, 'https://partner.example/api'],
+  ['https://partner.example:8443', false, 'https://partner.example:8443'],
+  ['https://partner.example:9000', false, undefined],
+  ['https://partner.example:9000', true, 'https://partner.example:9000'],
+  ['https://user:pass@partner.example', false, undefined],
+  ['https://partner.example/?to=x', false, undefined],
+  ['http://127.0.0.1:4100', false, undefined],
+  ['http://127.0.0.1:4100', true, 'http://127.0.0.1:4100'],
+  ['http://2130706433:4100', true, 'http://127.0.0.1:4100'],
+  ['http://10.0.0.1', true, undefined],
+  ['http://127.evil.example', true, undefined],
+  ['ftp://partner.example', true, undefined],
+  ['nonsense', true, undefined],
+])('the address %s (private: %s) is taken as %s', (url, allowPrivate, taken) => {
+  const outcome = checkPartnerUrl(url, allowPrivate)
+  expect(outcome.ok ? outcome.value : undefined).toBe(taken)
+})
+
+test('pause, resume and grade are written with actor and reason', async () => {
+  await register('moody')
+  const by = { partner: 'moody', actor: 'person:ada', reason: 'strike' }
+  orThrow(await pausePartner(context, by))
+  expect(await findPartner(test_.database, 'main', 'moody')).toMatchObject({
+    pausedReason: 'strike',
+  })
+  orThrow(await resumePartner(context, by))
+  orThrow(await gradePartner(context, { ...by, grade: 'A' }))
+  const all = await listPartners(test_.database, 'main')
+  expect(all.find((one) => one.id === 'moody')).toMatchObject({ pausedAt: null, grade: 'A' })
+  const audit = await test_.database.pool.query(
+    `select action, actor from platform.audit where subject_id = 'moody' order by id`,
+  )
+  expect(audit.rows.slice(1)).toEqual(
+    ['pause', 'resume', 'grade'].map((act) => ({ action: `partner.${act}`, actor: 'person:ada' })),
+  )
+  expect(await pausePartner(context, { ...by, partner: 'nobody' })).toMatchObject(
+    code('partner_unknown'),
+  )
+})
+
+test('a sealed secret opens only with its key, in its place, whole', () => {
+  const place = { merchant: 'main', partner: 'shipco', direction: 'event', number: 1 } as const
+  const sealed = sealSecret(MASTER_KEY, place, 'whsec_x')
+  expect(openSecret(MASTER_KEY, place, sealed)).toBe('whsec_x')
+  expect(() => openSecret(Buffer.alloc(32, 8), place, sealed)).toThrow('authenticate')
+  expect(() => openSecret(MASTER_KEY, { ...place, partner: 'other' }, sealed)).toThrow(
+    'authenticate',
+  )
+  expect(() => openSecret(MASTER_KEY, { ...place, direction: 'dispatch' }, sealed)).toThrow(
+    'authenticate',
+  )
+  const changed = Buffer.from(sealed)
+  changed[15] = (changed[15] ?? 0) ^ 1
+  expect(() => openSecret(MASTER_KEY, place, changed)).toThrow('authenticate')
+})
