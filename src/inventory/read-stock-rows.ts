@@ -54,7 +54,7 @@ export async function* readStockRows(
   let current = ''
   let pairs = new Map<string, number>()
   for await (const read of readCsv(path, ['id', 'sku', 'location', 'quantity'])) {
-    const row = read.ok ? toRow(read.value, kind) : read
+    const row = read.ok ? toStockRow(read.value, kind) : read
     if (!row.ok) {
       yield row
       continue
@@ -86,7 +86,11 @@ export async function* readStockRows(
   }
 }
 
-function toRow({ line, fields }: CsvRow, kind: StockDocument['kind']): Outcome<StockFileRow> {
+/** One row checked: a bad field is named (`row_invalid`). */
+export function toStockRow(
+  { line, fields }: CsvRow,
+  kind: StockDocument['kind'],
+): Outcome<StockFileRow> {
   const parsed = ROWS[kind].safeParse(fields)
   if (!parsed.success) return rowRefusal(line, parsed.error)
   const { id, sku, location: locationId, quantity, note } = parsed.data

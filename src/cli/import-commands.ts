@@ -1,0 +1,79 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { orThrow } from '#kernel/index.ts'
+import type { Refusal } from '#kernel/index.ts'
+import { importCatalog } from '#inventory/index.ts'
+import { importOrders } from '#orders/index.ts'
+import type { OrderImport } from '#orders/index.ts'
+import { addCommand, addGroup } from './command.ts'
+import type { Answer } from './command.ts'
+import { openProgress } from './progress.ts'
+import { cliActor, withInstallation } from './with-installation.ts'
+
+/** `import catalog`, `import orders`. */
+export function addImportCommands(program: Command): void {
+  const group = addGroup(program, 'import', 'bulk load from files; doing it again changes nothing')
+  addCommand(group, {
+    usage: 'catalog <file>',
+    alias: 'catalogue',
+    summary:
+      'products and their opening stock from a CSV file, plain or gzip; all of it or nothing',
+    example: 'holdfast import catalog catalogue.csv',
+    options: [['--no-stock', 'leave stock alone: products and prices only']],
+    input: z.object({ file: z.string(), stock: z.boolean() }),
+    run: ({ file, stock }) =>
+      withInstallation(async ({ context }) => {
+        const options = { actor: cliActor(), withStock: stock }
+        const done = orThrow(await importCatalog(context, file, options))
+        if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
+        const { products, stock: opened } = done
+        return {
+          json: { kind: 'done', products, stock: opened },
+          text: `Products: ${products.inserted} new, ${products.updated} changed, ${products.unchanged} as they were. Opening stock: ${opened.recorded} SKUs recorded, ${opened.known} before.`,
+        }
+      }),
+  })
+  addCommand(group, {
+    usage: 'orders <file>',
+    summary: 'orders from an NDJSON file, plain or gzip; cut short, it goes on where it stopped',
+    example: 'holdfast import orders orders.ndjson.gz',
+    options: [['--skip-bad', 'pass over bad rows instead of refusing the whole file']],
+    input: z.object({ file: z.string(), skipBad: z.boolean().default(false) }),
+    run: ({ file, skipBad }) =>
+      withInstallation(async ({ placing }, signal) => {
+        const progress = openProgress('placing orders')
+        try {
+          const done = await importOrders(placing, file, {
+            skipBad,
+            signal,
+            onProgress: progress.update,
+          })
+          return orderImportAnswer(done, skipBad)
+        } finally {
+          progress.end()
+        }
+      }),
+  })
+}
+
+function refusedFile(bad: number, refusals: readonly Refusal[]): Answer {
+  return {
+    json: { kind: 'refused', bad, refusals },
+    text: `Nothing was imported: ${bad} bad ${bad === 1 ? 'row' : 'rows'}.`,
+    isRefused: true,
+    refusals,
+  }
+}
+
+function orderImportAnswer(done: OrderImport, skipBad: boolean): Answer {
+  if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
+  const { placed, known, held, cleared, refused, bad, refusals } = done
+  const begin = done.kind === 'stopped' ? 'Stopped; run it again to go on. ' : ''
+  const end = refused + bad > 0 ? ` Refused: ${refused}. Bad rows passed over: ${bad}.` : ''
+  return {
+    json: done,
+    text: `${begin}Placed: ${placed} (${held} held, ${cleared} cleared). Known before: ${known}.${end}`,
+    isRefused: done.kind === 'stopped' || (refused > 0 && !skipBad),
+    refusals,
+  }
+}

@@ -1,0 +1,158 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { orThrow, refuse } from '#kernel/index.ts'
+import { orderFulfillmentStory } from '#fulfillment/index.ts'
+import {
+  decideOrder,
+  findOrder,
+  fulfillmentClient,
+  listDecisions,
+  listOrderEvents,
+  listOrders,
+  withdrawOrder,
+} from '#orders/index.ts'
+import type { OrderDetail } from '#orders/index.ts'
+import type { Context } from '#platform/index.ts'
+import { addCommand, addGroup, limitOption } from './command.ts'
+import { money, table, time } from './format-text.ts'
+import { storyText } from './story-text.ts'
+import { cliActor, cliConfig, withInstallation } from './with-installation.ts'
+
+const ID = 'its id, or the merchant reference'
+const reason = z.string('says why').min(1).max(500)
+
+/** `orders list|show|decide|cancel|reject`. */
+export function addOrderCommands(program: Command): void {
+  const group = addGroup(program, 'orders', 'look at orders, decide on them, take them back')
+  addListCommand(group)
+  addCommand(group, {
+    usage: 'show <id>',
+    summary: `the whole story of one order, with times; ${ID}`,
+    example: 'holdfast orders show 536365',
+    input: z.object({ id: z.string() }),
+    run: ({ id }) =>
+      withInstallation(async ({ context }) => {
+        const { database, merchant } = context
+        const order = await orderOf(context, id)
+        const [decisions, events, fulfillment] = await Promise.all([
+          listDecisions(database, merchant, order.id),
+          listOrderEvents(database, merchant, order.id),
+          orderFulfillmentStory(database, merchant, order.id),
+        ])
+        const story = { order, decisions, events, fulfillment }
+        return { json: story, text: storyText(story) }
+      }),
+  })
+  addCommand(group, {
+    usage: 'decide <id> <verdict>',
+    summary: 'hold or clear an order; a clear can be undone by a hold for 10 seconds',
+    example: 'holdfast orders decide 536365 clear --reason "called the buyer"',
+    options: [['--reason <text>', 'why; the order keeps it']],
+    input: z.object({ id: z.string(), verdict: z.enum(['hold', 'clear']), reason }),
+    run: (wish) =>
+      withInstallation(async ({ context, placing }) => {
+        const order = await orderOf(context, wish.id)
+        const { decisionId, number, verdict, effectiveAt } = orThrow(
+          await decideOrder(placing.deps, {
+            orderId: order.id,
+            verdict: wish.verdict,
+            reason: wish.reason,
+            actor: cliActor(),
+          }),
+        )
+        return {
+          json: {
+            order_id: order.id,
+            decision_id: decisionId,
+            number,
+            verdict,
+            effective_at: effectiveAt,
+          },
+          text: `${order.id}: ${verdict}, decision ${number}, effective ${effectiveAt}.`,
+        }
+      }),
+  })
+  for (const kind of ['cancel', 'reject'] as const) addWithdrawCommand(group, kind)
+}
+
+function addListCommand(group: Command): void {
+  addCommand(group, {
+    usage: 'list',
+    summary: 'orders, newest first',
+    example: 'holdfast orders list --verdict hold --limit 50',
+    options: [
+      ['--state <state>', 'placed, cancelled, rejected'],
+      ['--verdict <verdict>', 'hold, clear, unset'],
+      ['--limit <n>', 'how many, 1 to 1000 (default 20)'],
+      ['--after <id>', 'the last id of the page before'],
+    ],
+    input: z.object({
+      state: z.enum(['placed', 'cancelled', 'rejected']).optional(),
+      verdict: z.enum(['hold', 'clear', 'unset']).optional(),
+      limit: limitOption,
+      after: z.string().optional(),
+    }),
+    run: (page) =>
+      withInstallation(async ({ context }) => {
+        const orders = await listOrders(context.database, context.merchant, page)
+        const next = orders.length === page.limit ? (orders.at(-1)?.id ?? null) : null
+        return {
+          json: { orders, next },
+          text: table(
+            ['ID', 'REFERENCE', 'STATE', 'VERDICT', 'REASONS', 'TOTAL', 'PLACED'],
+            orders.map((one) => [
+              one.id,
+              one.reference,
+              one.state,
+              one.verdict,
+              one.reasons.join(','),
+              money(one.total_minor, one.currency),
+              time(one.placed_at),
+            ]),
+          ),
+        }
+      }),
+  })
+}
+
+function addWithdrawCommand(group: Command, kind: 'cancel' | 'reject'): void {
+  addCommand(group, {
+    usage: `${kind} <id>`,
+    summary:
+      kind === 'cancel'
+        ? 'cancel an order that is not sealed, and release its stock'
+        : 'reject an order in review, and release its stock',
+    example: `holdfast orders ${kind} 536365 --reason "asked for by the buyer"`,
+    options: [['--reason <text>', 'why; the order keeps it']],
+    input: z.object({ id: z.string(), reason }),
+    run: (wish) =>
+      withInstallation(async ({ context, placing, masterKey }) => {
+        const order = await orderOf(context, wish.id)
+        const { host, grpcPort } = cliConfig()
+        const { withdraw } = fulfillmentClient(`http://${host}:${grpcPort}`, masterKey)
+        const done = orThrow(
+          await withdrawOrder(placing.deps, withdraw, {
+            orderId: order.id,
+            kind,
+            actor: cliActor(),
+            reason: wish.reason,
+          }),
+        )
+        const words =
+          done.state === 'done'
+            ? PAST[kind]
+            : `is to be ${PAST[kind]}: fulfillment does not answer now and will be asked again`
+        return {
+          json: { order_id: order.id, withdrawal_id: done.withdrawalId || null, state: done.state },
+          text: `${order.id} ${words}.`,
+        }
+      }),
+  })
+}
+
+const PAST = { cancel: 'cancelled', reject: 'rejected' } as const
+
+async function orderOf({ database, merchant }: Context, id: string): Promise<OrderDetail> {
+  const order = await findOrder(database, merchant, id)
+  return orThrow(order ? { ok: true, value: order } : refuse('order_unknown', `No order ${id}.`))
+}

@@ -1,0 +1,30 @@
+import { Command } from 'commander'
+import { addAccessCommands } from './access-commands.ts'
+import { addDispatchCommands } from './dispatch-commands.ts'
+import { addFlagCommands } from './flag-commands.ts'
+import { addHealthCommands } from './health-commands.ts'
+import { addImportCommands } from './import-commands.ts'
+import { addOrderCommands } from './order-commands.ts'
+import { addPartnerCommands } from './partner-commands.ts'
+import { addRunCommands } from './run-commands.ts'
+import { addStockCommands } from './stock-commands.ts'
+
+/** The whole command tree, as the command line runs it and `docs/reference/cli.md` shows it. */
+export function holdfastProgram(): Command {
+  const program = new Command('holdfast')
+    .description('Order to fulfillment: shipped once or not at all, never by accident.')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`usage_invalid: ${text.replace(/^error: /, '')}`),
+    })
+  addRunCommands(program)
+  addImportCommands(program)
+  addOrderCommands(program)
+  addHealthCommands(program)
+  addStockCommands(program)
+  addPartnerCommands(program)
+  addDispatchCommands(program)
+  addFlagCommands(program)
+  addAccessCommands(program)
+  return program
+}

@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { orThrow, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { createLog, migrate } from '#platform/index.ts'
+import type { Config } from '#platform/index.ts'
+import { addCommand } from './command.ts'
+import { cliConfig } from './with-installation.ts'
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+/** `up`, `serve`, `migrate`. */
+export function addRunCommands(program: Command): void {
+  addCommand(program, {
+    usage: 'up',
+    summary: 'run everything on this machine: database, all roles, a sample shop with partners',
+    example: 'holdfast up',
+    options: [['--no-demo', 'leave out the sample shop and the simulated partners']],
+    input: z.object({ demo: z.boolean() }),
+    run: async ({ demo }) => {
+      const { runUp } = await import('#roles/index.ts')
+      const config = cliConfig()
+      const log = createLog({ level: config.logLevel, file: join(config.dataDir, 'holdfast.log') })
+      const serving = orThrow(await runUp(config, { demo, log, say }))
+      return { json: toJson(serving), text: '', staysUp: true }
+    },
+  })
+  addCommand(program, {
+    usage: 'serve',
+    summary: 'run the named roles over a migrated database',
+    example: 'holdfast serve --roles web,orders,fulfillment,worker,ops',
+    options: [['--roles <names>', 'comma-separated: web, orders, fulfillment, worker, ops']],
+    input: z.object({ roles: z.string('names the roles to run') }),
+    run: async ({ roles: names }) => {
+      const { parseRoles, runServe } = await import('#roles/index.ts')
+      const roles = orThrow(parseRoles(names))
+      const config = cliConfig()
+      const log = createLog({ level: config.logLevel })
+      const serving = orThrow(await runServe(config, { roles, log, say }))
+      const urls = [serving.httpUrl, serving.grpcUrl].filter((url) => url !== undefined)
+      return { json: toJson(serving), text: urls.join('\n'), staysUp: true }
+    },
+  })
+  addCommand(program, {
+    usage: 'migrate',
+    summary: 'bring the schema up to this build, as the owner of the database',
+    example: 'holdfast migrate',
+    input: z.object({}),
+    run: async () => {
+      const { applied } = orThrow(await migrateGround(cliConfig()))
+      const text = applied.length > 0 ? applied.join('\n') : 'The schema is that of this build.'
+      return { json: { applied }, text }
+    },
+  })
+}
+
+async function migrateGround(config: Config): Promise<Outcome<{ applied: readonly string[] }>> {
+  if (config.migrationDatabaseUrl) return migrate(config.migrationDatabaseUrl)
+  if (config.databaseUrl) {
+    return refuse(
+      'config_invalid',
+      'HOLDFAST_MIGRATION_DATABASE_URL is needed: the owner of the database of HOLDFAST_DATABASE_URL.',
+    )
+  }
+  const { findGround } = await import('#roles/index.ts')
+  const ground = orThrow(await findGround(config))
+  try {
+    return await migrate(ground.ownerUrl ?? ground.runtimeUrl)
+  } finally {
+    await ground.stop()
+  }
+}
+
+function toJson(serving: { httpUrl: string | undefined; grpcUrl: string | undefined }) {
+  return { http_url: serving.httpUrl ?? null, grpc_url: serving.grpcUrl ?? null }
+}
