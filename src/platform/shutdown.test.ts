@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { silentLog } from './log.ts'
-import { createShutdown } from './shutdown.ts'
+import { createShutdown, shutdownOnSignals } from './shutdown.ts'
 
 test('parts end newest first, one after the other', async () => {
   const ended: string[] = []
@@ -30,4 +30,21 @@ test('stopping twice stops once', async () => {
   shutdown.onShutdown('part', () => void (count += 1))
   await Promise.all([shutdown.run('a'), shutdown.run('b')])
   expect(count).toBe(1)
+})
+
+test('a signal stops everything and exits with 0, a second one exits at once with 1', async () => {
+  const exits: number[] = []
+  let release = (): void => undefined
+  const shutdown = createShutdown({ log: silentLog })
+  shutdown.onShutdown('slow', () => new Promise<void>((resolve) => (release = resolve)))
+  shutdownOnSignals(shutdown, (code) => exits.push(code))
+  process.emit('SIGTERM')
+  process.emit('SIGTERM')
+  expect(exits).toEqual([1])
+  await vi.waitFor(() => {
+    release()
+    expect(exits).toEqual([1, 0])
+  })
+  process.removeAllListeners('SIGTERM')
+  process.removeAllListeners('SIGINT')
 })
