@@ -1,7 +1,5 @@
 export { catalogRoutes } from './catalog.http.ts'
 export type { ReadAvailability, SkuAvailability } from './store.http.ts'
-export { getProduct, listProducts } from './list-products.ts'
-export type { Product } from './list-products.ts'
 export { productsForSkus } from './products-for-skus.ts'
 export type { CatalogPrice } from './products-for-skus.ts'
 export { upsertProducts } from './upsert-products.ts'

@@ -1,5 +1,3 @@
-export { route, SCOPES } from './route.ts'
-export type { Access, AnyRoute, Caller, Route, RouteReply, RouteRequest, Scope } from './route.ts'
 export { startHttpServer } from './server.ts'
 export type { HttpServer, HttpServerOptions } from './server.ts'
 export type { Served } from './serve-route.ts'
