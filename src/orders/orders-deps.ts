@@ -3,14 +3,20 @@ import type { OrderPlacing } from './place-orders.ts'
 import type { OrderTokens } from './order-token.ts'
 import type { AskWithdrawal } from './withdraw-order.ts'
 
+/** Whether the approving call waited for the partner: `async` did not, `pending` waited in vain. */
+export type FirstAttempt = 'async' | 'attempted' | 'pending'
+
 /** What the routes of this domain need; the composition root makes it once. */
 export type OrdersDeps = {
   readonly context: Context
   readonly placing: OrderPlacing
   readonly tokens: OrderTokens
   readonly askWithdrawal: AskWithdrawal
-  /** Told after a person decided, so that the hand-over need not wait for its poll. */
-  readonly onDecided?: (orderId: string) => void
+  /**
+   * Called after an order was cleared, by rule or by a person. With `fulfillment_webhook_async` off
+   * it waits, bounded, for the first attempt at the partner and says what came of the wait.
+   */
+  readonly afterClear: (orderId: string) => Promise<FirstAttempt>
   /** How far fulfillment has come with an order, in the buyer's words; `placed` where it has not begun. */
   readonly stageOf: (orderId: string) => Promise<string>
 }

@@ -83,9 +83,15 @@ const decideRoute = (deps: OrdersDeps): AnyRoute =>
         reason: body.reason,
       })
       if (!decided.ok) return decided
-      deps.onDecided?.(params.id)
       const { decisionId, number, verdict, effectiveAt } = decided.value
-      const body201 = { decision_id: decisionId, number, verdict, effective_at: effectiveAt }
+      const first = verdict === 'clear' ? await deps.afterClear(params.id) : undefined
+      const body201 = {
+        decision_id: decisionId,
+        number,
+        verdict,
+        effective_at: effectiveAt,
+        ...(first ? { first_attempt: first } : {}),
+      }
       return accept({ status: 201, body: body201 })
     },
   })

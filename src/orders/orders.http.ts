@@ -51,6 +51,9 @@ const placeRoute = (deps: OrdersDeps): AnyRoute =>
         submittedHold: false,
         idempotency: { scope: caller.actor, key: key.value, requestSha256: sha256(rawBody) },
       })
+      if (outcome.kind === 'placed' && outcome.order.verdict === 'clear') {
+        await deps.afterClear(outcome.order.id)
+      }
       return reply(deps, outcome)
     },
   })

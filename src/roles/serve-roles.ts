@@ -1,8 +1,14 @@
 import { createAuthenticator } from '#access/index.ts'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { approvalCheck, handOverService, startFulfillmentWorker } from '#fulfillment/index.ts'
+import {
+  approvalCheck,
+  awaitFirstAttempt,
+  handOverService,
+  startFulfillmentWorker,
+} from '#fulfillment/index.ts'
 import { fulfillmentClient, intakeService, startOrdersWorker } from '#orders/index.ts'
+import type { FirstAttempt } from '#orders/index.ts'
 import { partnerSecrets } from '#partners/index.ts'
 import type { Config, Shutdown } from '#platform/index.ts'
 import { startGrpcServer } from '#platform/grpc/index.ts'
@@ -36,6 +42,9 @@ export function parseRoles(text: string): Outcome<ReadonlySet<RoleName>> {
   }
   return accept(new Set(ROLES.filter((role) => names.includes(role))))
 }
+
+/** Longest wait of an approving call: the undo window of a person's CLEAR, and one exchange. */
+const FIRST_ATTEMPT_MAX_MS = 15_000
 
 /** Starts the named roles over an installation and registers their ends, newest first. */
 export async function serveRoles(
@@ -76,7 +85,11 @@ export async function serveRoles(
     tokens,
     askWithdrawal: client.withdraw,
     stageOf: (orderId: string) => orderStage(context.database, context.merchant, orderId),
-    onDecided: () => ordersWorker?.wake(),
+    afterClear: async (orderId: string): Promise<FirstAttempt> => {
+      ordersWorker?.wake()
+      if (flags.isOn('fulfillment_webhook_async')) return 'async'
+      return awaitFirstAttempt(context, orderId, FIRST_ATTEMPT_MAX_MS)
+    },
   }
   const routes = allRoutes({
     orders,

@@ -118,7 +118,7 @@ describe('the hand-over', () => {
   test('an unreachable fulfillment keeps every order in the outbox', async () => {
     const id = await place()
     const nowhere = fulfillmentClient('http://127.0.0.1:9', TEST_MASTER_KEY)
-    await expect(handOverOnce(context, nowhere.handOver)).rejects.toThrow()
+    await expect(handOverOnce(context, nowhere.handOver)).rejects.toThrow(/unavailable/)
     expect(await rows('select 1 from orders.handover_outbox where order_id = $1', id)).toHaveLength(
       1,
     )
