@@ -177,12 +177,11 @@ export const orderChecks = [
       params: MERCHANT,
       row: VIOLATION,
       text: `
-        select o.id as subject, 'no order.placed' as detail
-          from orders."order" o
-         where o.merchant_id = $merchant
-           and not exists (select from platform.event e
-                            where e.merchant_id = o.merchant_id and e.subject_id = o.id
-                              and e.kind = 'order.placed')
+        select t.id as subject, 'no order.placed' as detail
+          from (select id from orders."order" where merchant_id = $merchant
+                except
+                select subject_id from platform.event
+                 where merchant_id = $merchant and kind = 'order.placed') t
          limit 100`,
     }),
   },
