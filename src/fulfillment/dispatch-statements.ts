@@ -150,13 +150,17 @@ export const completeDispatches = statement({
   },
   row: { id: 'text' },
   text: `
+    with s as materialized (
+      select $merchant as merchant_id, u.*
+        from unnest($ids, $tokens, $before, $states, $delays, $codes)
+          as u(id, token, before, state, delay_ms, code)
+    )
     update fulfillment.dispatch d
        set state = s.state, last_code = s.code, lease_token = null, lease_until = null,
            next_attempt_at = now() + s.delay_ms * interval '1 millisecond',
            settled_at = case when s.state in ('accepted', 'rejected') then now() end
-      from unnest($ids, $tokens, $before, $states, $delays, $codes)
-        as s(id, token, before, state, delay_ms, code)
-     where d.merchant_id = $merchant and d.id = s.id and d.lease_token = s.token
+      from s
+     where d.merchant_id = s.merchant_id and d.id = s.id and d.lease_token = s.token
        and d.state = s.before
     returning d.id`,
 })
@@ -190,10 +194,14 @@ export const answerOrders = statement({
   params: { merchant: 'text', dispatches: 'text[]', fulfillments: 'text[]', states: 'text[]' },
   row: { id: 'text', order_id: 'text', state: 'text' },
   text: `
+    with a as materialized (
+      select $merchant as merchant_id, u.dispatch_id, u.fulfillment_id, u.state
+        from unnest($dispatches, $fulfillments, $states) as u(dispatch_id, fulfillment_id, state)
+    )
     update fulfillment.fulfillment_order f
        set state = a.state, updated_at = now()
-      from unnest($dispatches, $fulfillments, $states) as a(dispatch_id, fulfillment_id, state)
-     where f.merchant_id = $merchant and f.id = a.fulfillment_id
+      from a
+     where f.merchant_id = a.merchant_id and f.id = a.fulfillment_id
        and f.dispatch_id = a.dispatch_id and f.state = 'sealed'
     returning f.id, f.order_id, f.state`,
 })
@@ -203,9 +211,13 @@ export const rejectClaims = statement({
   name: 'fulfillment.reject_line_claims',
   params: { merchant: 'text', dispatches: 'text[]', fulfillments: 'text[]' },
   text: `
+    with r as materialized (
+      select $merchant as merchant_id, u.dispatch_id, u.fulfillment_id
+        from unnest($dispatches, $fulfillments) as u(dispatch_id, fulfillment_id)
+    )
     update fulfillment.line_claim l
        set state = 'rejected'
-      from unnest($dispatches, $fulfillments) as r(dispatch_id, fulfillment_id)
-     where l.merchant_id = $merchant and l.dispatch_id = r.dispatch_id
+      from r
+     where l.merchant_id = r.merchant_id and l.dispatch_id = r.dispatch_id
        and l.fulfillment_id = r.fulfillment_id and l.state = 'live'`,
 })

@@ -20,10 +20,14 @@ export const markApplied = statement({
   name: 'fulfillment.mark_inbox_applied',
   params: { merchant: 'text', partners: 'text[]', ids: 'text[]', outcomes: 'text[]' },
   text: `
+    with a as materialized (
+      select $merchant as merchant_id, u.partner_id, u.webhook_id, u.outcome
+        from unnest($partners, $ids, $outcomes) as u(partner_id, webhook_id, outcome)
+    )
     update fulfillment.inbox i
        set applied_at = now(), outcome = a.outcome
-      from unnest($partners, $ids, $outcomes) as a(partner_id, webhook_id, outcome)
-     where i.merchant_id = $merchant and i.partner_id = a.partner_id
+      from a
+     where i.merchant_id = a.merchant_id and i.partner_id = a.partner_id
        and i.webhook_id = a.webhook_id and i.applied_at is null`,
 })
 

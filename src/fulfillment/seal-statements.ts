@@ -138,10 +138,14 @@ export const sealOrders = statement({
   name: 'fulfillment.seal_fulfillment_orders',
   params: { merchant: 'text', dispatches: 'text[]', fulfillments: 'text[]' },
   text: `
+    with s as materialized (
+      select $merchant as merchant_id, u.dispatch_id, u.fulfillment_id
+        from unnest($dispatches, $fulfillments) as u(dispatch_id, fulfillment_id)
+    )
     update fulfillment.fulfillment_order f
        set state = 'sealed', dispatch_id = s.dispatch_id, updated_at = now()
-      from unnest($dispatches, $fulfillments) as s(dispatch_id, fulfillment_id)
-     where f.merchant_id = $merchant and f.id = s.fulfillment_id and f.state = 'open'`,
+      from s
+     where f.merchant_id = s.merchant_id and f.id = s.fulfillment_id and f.state = 'open'`,
 })
 
 /** The guard of ship-once, as the catalog of the database knows it. */
