@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -40,8 +40,11 @@ export function environmentOf(dataDir: string): NodeJS.ProcessEnv {
 }
 
 /** A new data folder that is removed by the caller. */
-export function newDataDir(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'holdfast-journey-'))
+export async function newDataDir(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-journey-'))
+  // Root's database runs as another user, who must be able to come here: then it is killed here too.
+  await chmod(folder, 0o711)
+  return folder
 }
 
 /** Removes a data folder. */
