@@ -3,7 +3,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import { listPartners } from '#partners/index.ts'
 import { route } from '#platform/index.ts'
 import type { Access, AnyRoute, Context } from '#platform/index.ts'
-import { liftHold, placeHold } from './change-holds.ts'
+import { liftHold, placeHold } from './hold/change-holds.ts'
 import { attemptsOf, dispatchesOf, linesOf, listDispatches } from './dispatch-queries.ts'
 import {
   findFulfillment,
@@ -12,7 +12,7 @@ import {
   listShipments,
   shipmentsOf,
 } from './fulfillment-queries.ts'
-import { resolveDispatch } from './resolve-dispatch.ts'
+import { resolveDispatch } from './dispatch/resolve-dispatch.ts'
 
 const READ: Access = { kind: 'scope', scope: 'fulfillment:read' }
 const OPERATE: Access = { kind: 'scope', scope: 'fulfillment:operate' }

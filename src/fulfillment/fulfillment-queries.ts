@@ -1,7 +1,7 @@
 import { jsonOf, read, statement } from '#platform/index.ts'
 import type { Database, RowOf } from '#platform/index.ts'
 import { lineColumn } from './fulfillment-statements.ts'
-import type { FulfillmentLine } from './seal-body.ts'
+import type { FulfillmentLine } from './seal/seal-body.ts'
 
 const ORDER = {
   id: 'text',

@@ -1,5 +1,5 @@
 import { jsonOf, statement } from '#platform/index.ts'
-import type { FulfillmentLine } from './seal-body.ts'
+import type { FulfillmentLine } from './seal/seal-body.ts'
 
 /** Creates and locks the gates of orders; give the ids sorted, so that two callers never cross. */
 export const lockGates = statement({

@@ -1,9 +1,9 @@
 import { listPartners } from '#partners/index.ts'
-import { applyInbox } from './apply-inbox.ts'
-import { openCompletionLane, runLane } from './dispatch-lane.ts'
-import { assertShipOnceIndex } from './ship-once-index.ts'
+import { applyInbox } from './ship/apply-inbox.ts'
+import { openCompletionLane, runLane } from './dispatch/dispatch-lane.ts'
+import { assertShipOnceIndex } from './seal/ship-once-index.ts'
 import { listenForWork } from './work-signal.ts'
-import type { WorkerDeps } from './worker-deps.ts'
+import type { WorkerDeps } from './dispatch/worker-deps.ts'
 
 /** A running worker. `stop` takes nothing new and resolves when what is under way is written. */
 export type FulfillmentWorker = {

@@ -19,11 +19,11 @@ import { startSimulator } from '#simulator/index.ts'
 import { handOverReader, orderDigest, reviewKeys, sealHandOver, signApproval } from '#wire/index.ts'
 import type { HandOverRecord, OpenedHandOver } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
-import { approvalCheck } from './approval-check.ts'
-import { inboundRoutes } from './inbound.http.ts'
-import { receiveHandOver } from './receive-hand-over.ts'
+import { approvalCheck } from './seal/approval-check.ts'
+import { inboundRoutes } from './ship/inbound.http.ts'
+import { receiveHandOver } from './receive/receive-hand-over.ts'
 import { startFulfillmentWorker } from './run-worker.ts'
-import type { WorkerDeps } from './worker-deps.ts'
+import type { WorkerDeps } from './dispatch/worker-deps.ts'
 
 export const MASTER_KEY = Buffer.alloc(32, 7)
 export const KEYS = reviewKeys(MASTER_KEY)

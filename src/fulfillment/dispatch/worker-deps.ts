@@ -3,7 +3,7 @@ import type { FlagReader } from '#flags/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import type { Context } from '#platform/index.ts'
 import type { Outbound } from '#platform/outbound/index.ts'
-import type { ApprovalCheck } from './approval-check.ts'
+import type { ApprovalCheck } from '../seal/approval-check.ts'
 
 /** What the fulfillment worker is given once, at the composition root. */
 export type WorkerDeps = {

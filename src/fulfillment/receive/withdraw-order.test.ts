@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
-import { sealBatch } from './seal-batch.ts'
-import { openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { sealBatch } from '../seal/seal-batch.ts'
+import { openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 import { withdrawOrder } from './withdraw-order.ts'
 
 let house: Warehouse

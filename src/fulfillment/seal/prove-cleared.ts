@@ -1,7 +1,7 @@
 import { bytesEqual } from '#kernel/index.ts'
 import type { RowOf } from '#platform/index.ts'
 import type { ApprovalCheck } from './approval-check.ts'
-import type { newestDecisions } from './fulfillment-statements.ts'
+import type { newestDecisions } from '../fulfillment-statements.ts'
 import { isSealable } from './seal-body.ts'
 import type { SealableOrder } from './seal-body.ts'
 import type { claimOpen, selectContent } from './seal-statements.ts'

@@ -5,11 +5,11 @@ import { listPartners } from '#partners/index.ts'
 import { many, withTransaction } from '#platform/index.ts'
 import { completeAll } from './complete-dispatch.ts'
 import { claimDue } from './dispatch-statements.ts'
-import type { FulfillmentWorker } from './run-worker.ts'
-import { sealBatch } from './seal-batch.ts'
+import type { FulfillmentWorker } from '../run-worker.ts'
+import { sealBatch } from '../seal/seal-batch.ts'
 import { sendDispatch } from './send-dispatch.ts'
-import { flagsOf, openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { flagsOf, openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 let worker: FulfillmentWorker | undefined

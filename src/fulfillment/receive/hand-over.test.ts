@@ -3,11 +3,11 @@ import { newId, orThrow } from '#kernel/index.ts'
 import { addLocation } from '#inventory/index.ts'
 import { registerPartner } from '#partners/index.ts'
 import { withTransaction } from '#platform/index.ts'
-import { liftHold, placeHold } from './change-holds.ts'
+import { liftHold, placeHold } from '../hold/change-holds.ts'
 import { receiveHandOver } from './receive-hand-over.ts'
-import { sealBatch } from './seal-batch.ts'
-import { KEYS, MASTER_KEY, opened, openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { sealBatch } from '../seal/seal-batch.ts'
+import { KEYS, MASTER_KEY, opened, openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 beforeAll(async () => {

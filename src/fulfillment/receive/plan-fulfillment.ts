@@ -1,7 +1,7 @@
 import { accept, newId, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import type { HandOverRecord } from '#wire/index.ts'
-import type { FulfillmentLine } from './seal-body.ts'
+import type { FulfillmentLine } from '../seal/seal-body.ts'
 
 /** A fulfillment order to be: what one partner is to ship of one revision of one order. */
 export type PlannedFulfillment = {

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { orThrow } from '#kernel/index.ts'
 import { resumePartner } from '#partners/index.ts'
 import { resolveDispatch } from './resolve-dispatch.ts'
-import type { FulfillmentWorker } from './run-worker.ts'
-import { flagsOf, openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import type { FulfillmentWorker } from '../run-worker.ts'
+import { flagsOf, openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 let worker: FulfillmentWorker | undefined

@@ -9,7 +9,7 @@ import {
   openHolds,
   openOrders,
   releaseReviewHolds,
-} from './fulfillment-statements.ts'
+} from '../fulfillment-statements.ts'
 import { settleHolds } from './settle-holds.ts'
 import type { Settlement, StoredVerdict } from './settle-holds.ts'
 

@@ -4,12 +4,12 @@ import type { Client } from '@connectrpc/connect'
 import { connectNodeAdapter, createGrpcTransport } from '@connectrpc/connect-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
+import { internalToken } from '#orders/index.ts'
 import { HandoffService, sealHandOver, WithdrawKind, WithdrawOutcome } from '#wire/index.ts'
 import type { HandOverRequest, HandOverResponse } from '#wire/index.ts'
 import { handOverService } from './hand-over.grpc.ts'
-import { internalToken } from './internal-token.ts'
-import { KEYS, MASTER_KEY, openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { KEYS, MASTER_KEY, openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 let client: Client<typeof HandoffService>

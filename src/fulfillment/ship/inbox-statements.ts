@@ -1,6 +1,6 @@
 import { jsonOf, statement } from '#platform/index.ts'
-import { lineColumn } from './fulfillment-statements.ts'
-import type { FulfillmentLine } from './seal-body.ts'
+import { lineColumn } from '../fulfillment-statements.ts'
+import type { FulfillmentLine } from '../seal/seal-body.ts'
 
 /** Takes stored events that are not applied, oldest first. */
 export const claimInbox = statement({

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { read, sqlState } from '#platform/index.ts'
-import { fulfillmentChecks } from './checks.ts'
+import { fulfillmentChecks } from '../checks.ts'
 import { sealBatch } from './seal-batch.ts'
 import { assertShipOnceIndex } from './ship-once-index.ts'
 import { selectShipOnceIndex } from './seal-statements.ts'
-import { openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 let held = ''

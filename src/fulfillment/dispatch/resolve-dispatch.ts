@@ -10,7 +10,7 @@ import {
 } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { writeAnswers } from './complete-dispatch.ts'
-import { notifyWork } from './fulfillment-statements.ts'
+import { notifyWork } from '../fulfillment-statements.ts'
 
 const lockDispatch = statement({
   name: 'fulfillment.lock_dispatch',

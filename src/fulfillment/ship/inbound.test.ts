@@ -3,10 +3,10 @@ import { newId } from '#kernel/index.ts'
 import { signWebhook } from '#platform/webhooks/index.ts'
 import { applyInbox } from './apply-inbox.ts'
 import { shipmentEffect } from './inbound-lattice.ts'
-import { orderFulfillmentStory } from './order-story.ts'
-import { sealBatch } from './seal-batch.ts'
-import { openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { orderFulfillmentStory } from '../order-story.ts'
+import { sealBatch } from '../seal/seal-batch.ts'
+import { openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 let sequence = 0

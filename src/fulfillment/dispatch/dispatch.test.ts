@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { openWarehouse, record } from './warehouse.fixture.ts'
-import type { Warehouse } from './warehouse.fixture.ts'
+import { openWarehouse, record } from '../warehouse.fixture.ts'
+import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
 beforeAll(async () => {
@@ -33,7 +33,7 @@ test('a cleared order is shipped once, and its stock is issued', async () => {
 test('an order dispatched by fifty workers at once is one call to the partner', async () => {
   const before = (await house.ledger()).length
   await house.handOver(record('ord_fifty'))
-  const { sealBatch } = await import('./seal-batch.ts')
+  const { sealBatch } = await import('../seal/seal-batch.ts')
   const seals = await Promise.all(
     Array.from({ length: 50 }, () => sealBatch(house.context, 'shipco', house.deps.isProven)),
   )

@@ -1,6 +1,6 @@
 import { jsonOf, statement } from '#platform/index.ts'
 import type { RecordLine } from '#wire/index.ts'
-import { lineColumn } from './fulfillment-statements.ts'
+import { lineColumn } from '../fulfillment-statements.ts'
 
 /**
  * Locks the open fulfillment orders of a partner whose CLEAR is effective and that nobody holds.

@@ -5,7 +5,7 @@ import type { Context, Transaction } from '#platform/index.ts'
 import { listPartners } from '#partners/index.ts'
 import { settleVerdict } from '#wire/index.ts'
 import type { HandOverRecord, OpenedHandOver, ReviewKeys, SettledVerdict } from '#wire/index.ts'
-import { lockGates, notifyWork } from './fulfillment-statements.ts'
+import { lockGates, notifyWork } from '../fulfillment-statements.ts'
 import { planFulfillments } from './plan-fulfillment.ts'
 import type { PlannedFulfillment } from './plan-fulfillment.ts'
 import {
@@ -18,7 +18,7 @@ import {
   selectHandOver,
   selectTombstones,
 } from './receive-statements.ts'
-import { settleOrders } from './settle-orders.ts'
+import { settleOrders } from '../hold/settle-orders.ts'
 
 /** What the receiver echoes; the sender compares every field. `holds` counts what was settled so. */
 export type HandOverReceipt = {

@@ -2,7 +2,7 @@ import { accept, bytesEqual, refuse, sha256 } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { many, maybe, statement, withTransaction } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
-import { notifyWork } from './fulfillment-statements.ts'
+import { notifyWork } from '../fulfillment-statements.ts'
 
 const insertEvent = statement({
   name: 'fulfillment.insert_inbox_event',

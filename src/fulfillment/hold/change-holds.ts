@@ -10,7 +10,7 @@ import {
   withTransaction,
 } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
-import { holdOrders, insertHolds, notifyWork } from './fulfillment-statements.ts'
+import { holdOrders, insertHolds, notifyWork } from '../fulfillment-statements.ts'
 import { settleOrders } from './settle-orders.ts'
 
 const lockOne = statement({

@@ -2,7 +2,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { appendEvents, change, many, maybe, statement, withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
-import { lockByOrder, lockGates } from './fulfillment-statements.ts'
+import { lockByOrder, lockGates } from '../fulfillment-statements.ts'
 
 /** The wish to take an order back, up to and with a revision. */
 export type WithdrawalWish = {

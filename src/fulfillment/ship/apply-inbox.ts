@@ -1,6 +1,6 @@
 import { appendEvents, change, isUnavailable, many, withTransaction } from '#platform/index.ts'
 import type { Context, NewEvent, RowOf, Transaction } from '#platform/index.ts'
-import { writeAnswers } from './complete-dispatch.ts'
+import { writeAnswers } from '../dispatch/complete-dispatch.ts'
 import { claimInbox, markApplied, selectByKey, settleInDoubt } from './inbox-statements.ts'
 import { readPartnerEvent } from './partner-event.ts'
 import type { PartnerEvent } from './partner-event.ts'

@@ -2,7 +2,7 @@ import { sha256 } from '#kernel/index.ts'
 import { signWebhook } from '#platform/webhooks/index.ts'
 import type { OutboundRequest } from '#platform/outbound/index.ts'
 import type { Partner } from '#partners/index.ts'
-import { webhookIdOf } from './idempotency-key.ts'
+import { webhookIdOf } from '../idempotency-key.ts'
 
 /** Where HDP/1 lives under a partner's address. */
 const PATH = '/holdfast/v1/dispatches'
