@@ -6,7 +6,8 @@ import { printAnswer } from './print-answer.ts'
 
 /** What a command found: the same facts as JSON and as text for a person. */
 export type Answer = {
-  readonly json: unknown
+  /** Absent where the command itself wrote what was asked for on standard output. */
+  readonly json?: unknown
   readonly text: string
   /** True where something was refused or a check failed: the exit code is 1. */
   readonly isRefused?: boolean

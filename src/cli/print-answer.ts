@@ -4,7 +4,7 @@ import type { Answer } from './command.ts'
 /** Prints an answer on standard output and its refusals on standard error. */
 export function printAnswer(answer: Answer, asJson: boolean): void {
   for (const refusal of answer.refusals ?? []) process.stderr.write(`${refusalLine(refusal)}\n`)
-  const text = asJson ? JSON.stringify(answer.json, undefined, 2) : answer.text
+  const text = asJson && 'json' in answer ? JSON.stringify(answer.json, undefined, 2) : answer.text
   if (text !== '') process.stdout.write(`${text}\n`)
 }
 

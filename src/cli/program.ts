@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addAccessCommands } from './access-commands.ts'
 import { addDispatchCommands } from './dispatch-commands.ts'
 import { addFlagCommands } from './flag-commands.ts'
+import { addGenerateCommands } from './generate-commands.ts'
 import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
@@ -19,6 +20,7 @@ export function holdfastProgram(): Command {
     })
   addRunCommands(program)
   addImportCommands(program)
+  addGenerateCommands(program)
   addOrderCommands(program)
   addHealthCommands(program)
   addStockCommands(program)

@@ -8,7 +8,11 @@ import type { Config } from '#platform/index.ts'
 import { addCommand } from './command.ts'
 import { cliConfig } from './with-installation.ts'
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
+// With --json standard output is one document, so that people's lines go beside it.
+const sayTo =
+  (stream: NodeJS.WriteStream) =>
+  (line: string): void =>
+    void stream.write(`${line}\n`)
 
 /** `up`, `serve`, `migrate`. */
 export function addRunCommands(program: Command): void {
@@ -17,8 +21,9 @@ export function addRunCommands(program: Command): void {
     summary: 'run everything on this machine: database, all roles, a sample shop with partners',
     example: 'holdfast up',
     options: [['--no-demo', 'leave out the sample shop and the simulated partners']],
-    input: z.object({ demo: z.boolean() }),
-    run: async ({ demo }) => {
+    input: z.object({ demo: z.boolean(), json: z.boolean().default(false) }),
+    run: async ({ demo, json }) => {
+      const say = sayTo(json ? process.stderr : process.stdout)
       const { runUp } = await import('#roles/index.ts')
       const config = cliConfig()
       const log = createLog({ level: config.logLevel, file: join(config.dataDir, 'holdfast.log') })
@@ -37,7 +42,7 @@ export function addRunCommands(program: Command): void {
       const roles = orThrow(parseRoles(names))
       const config = cliConfig()
       const log = createLog({ level: config.logLevel })
-      const serving = orThrow(await runServe(config, { roles, log, say }))
+      const serving = orThrow(await runServe(config, { roles, log, say: sayTo(process.stderr) }))
       const urls = [serving.httpUrl, serving.grpcUrl].filter((url) => url !== undefined)
       return { json: toJson(serving), text: urls.join('\n'), staysUp: true }
     },

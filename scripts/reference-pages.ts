@@ -1,0 +1,94 @@
+import { FLAGS } from '../src/flags/index.ts'
+import { REFUSALS } from '../src/kernel/index.ts'
+import { SETTINGS } from '../src/platform/index.ts'
+import { METRICS } from '../src/telemetry/index.ts'
+import type { MetricRow } from '../src/telemetry/index.ts'
+import { holdfastProgram } from '../src/cli/program.ts'
+import { cliPage } from './cli-page.ts'
+
+/** The generated pages of `docs/reference/`, by file name: each is a table of the code, as Markdown. */
+export function referencePages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['cli.md', cliPage(holdfastProgram())],
+    ['config.md', configPage()],
+    ['errors.md', errorsPage()],
+    ['flags.md', flagsPage()],
+    ['metrics.md', metricsPage()],
+  ])
+}
+
+const made = 'Made by `npm run docs` from the code; a test holds it to the code.'
+
+function errorsPage(): string {
+  const rows = Object.entries(REFUSALS).map(([code, row]) => [
+    `\`${code}\``,
+    String(row.http),
+    `\`${row.grpc}\``,
+    row.means,
+  ])
+  return page(
+    'Errors',
+    'HTTP answers RFC 9457 `application/problem+json` with this `code`; gRPC sends it as `holdfast-code`; the command line prints it first.',
+    ['code', 'HTTP', 'gRPC', 'means'],
+    rows,
+  )
+}
+
+function configPage(): string {
+  const rows = SETTINGS.map((row) => [`\`${row.name}\``, row.fallback, row.means])
+  return page(
+    'Configuration',
+    'Read once from the environment. All problems are told together; an unknown `HOLDFAST_*` name is an error.',
+    ['name', 'where absent', 'means'],
+    rows,
+  )
+}
+
+function flagsPage(): string {
+  const rows = Object.entries(FLAGS).map(([key, row]) => [
+    `\`${key}\``,
+    onOff(row.initial),
+    onOff(row.safe),
+    row.means,
+  ])
+  return page(
+    'Flags',
+    'Switched by `holdfast flags set` or the admin API, each time with a reason that the audit table keeps. No flag touches a key or sealed bytes.',
+    ['flag', 'at first', 'safe side', 'means'],
+    rows,
+  )
+}
+
+function metricsPage(): string {
+  const rows = Object.entries<MetricRow>(METRICS).map(([name, row]) => [
+    `\`${name}\``,
+    row.type,
+    row.unit,
+    Object.keys(row.labels ?? {})
+      .map((label) => `\`${label}\``)
+      .join(', '),
+    row.help,
+  ])
+  return page(
+    'Metrics',
+    'Prometheus exposition at `/metrics`. Label values are bounded and exist from the start.',
+    ['metric', 'type', 'unit', 'labels', 'means'],
+    rows,
+  )
+}
+
+function page(
+  title: string,
+  intro: string,
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`
+  const rule = `|${header.map(() => '---').join('|')}|`
+  return [`# ${title}`, '', `${intro} ${made}`, '', line(header), rule, ...rows.map(line), ''].join(
+    '\n',
+  )
+}
+
+const onOff = (value: boolean): string => (value ? 'on' : 'off')
