@@ -1,0 +1,114 @@
+import { posix } from 'node:path'
+import { expect, test } from 'vitest'
+import { filesBelow, importsOf, isTestFile } from './source-files.ts'
+import type { SourceFile } from './source-files.ts'
+
+/** The floor of each folder of `src`; a file imports its own folder or a lower floor. */
+const FLOORS = new Map([
+  ['kernel', 0],
+  ['platform', 1],
+  ['telemetry', 2],
+  ['access', 2],
+  ['wire', 2],
+  ['flags', 2.5],
+  ['catalog', 3],
+  ['partners', 3],
+  ['inventory', 3.5],
+  ['orders', 4],
+  ['fulfillment', 5],
+  ['web', 8],
+  ['simulator', 8],
+  ['roles', 8.1],
+  ['cli', 8.2],
+])
+
+const sources = filesBelow('src')
+
+test('imports go down the house, through the door of the folder', () => {
+  expect(sources.length).toBeGreaterThan(150)
+  expect(sources.flatMap(({ text }) => importsOf(text)).length).toBeGreaterThan(500)
+  expect(sources.flatMap(faults)).toEqual([])
+})
+
+test('every folder of src has a floor, and every floor a folder', () => {
+  const folders = new Set(sources.map(({ path }) => path.split('/')[1] ?? ''))
+  expect([...folders].toSorted()).toEqual([...FLOORS.keys()].toSorted())
+})
+
+test('the guard sees every kind of import that it forbids', () => {
+  const from = (path: string, target: string) =>
+    faults({ path, text: `import { x } from '${target}'\n` })
+  expect(from('src/kernel/a.ts', '#orders/index.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '#fulfillment/index.ts')).toHaveLength(1)
+  expect(from('src/catalog/a.ts', '#partners/index.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '#simulator/index.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '#catalog/upsert-products.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '../catalog/index.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '#orders/index.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '#cellar/index.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', '../../tests/database.ts')).toHaveLength(1)
+  expect(from('src/orders/a.ts', './a.test.ts')).toHaveLength(1)
+  expect(from('src/orders/place.ts', './orders.http.ts')).toHaveLength(1)
+  expect(from('src/cli/a.ts', '#orders/orders.http.ts').length).toBeGreaterThan(0)
+  expect(
+    faults({ path: 'src/kernel/a.ts', text: "await import('#orders/index.ts')" }),
+  ).toHaveLength(1)
+  expect(
+    faults({ path: 'src/kernel/a.ts', text: "export { x } from '#orders/index.ts'" }),
+  ).toHaveLength(1)
+})
+
+test('the guard lets through what the house allows', () => {
+  const from = (path: string, target: string) =>
+    faults({ path, text: `import {\n  x,\n  y,\n} from '${target}'\n` })
+  expect(from('src/orders/a.ts', '#catalog/index.ts')).toEqual([])
+  expect(from('src/roles/a.ts', '#platform/embedded/index.ts')).toEqual([])
+  expect(from('src/platform/http/a.ts', '../config.ts')).toEqual([])
+  expect(from('src/orders/index.ts', './orders.http.ts')).toEqual([])
+  expect(from('src/orders/orders.admin.http.ts', './orders.http.ts')).toEqual([])
+  expect(from('src/orders/shop.fixture.ts', '#simulator/index.ts')).toEqual([])
+  expect(from('src/fulfillment/index.ts', './ship/inbound.http.ts')).toEqual([])
+  expect(from('src/orders/a.test.ts', '../../tests/database.ts')).toEqual([])
+})
+
+function faults({ path, text }: SourceFile): readonly string[] {
+  return importsOf(text).flatMap((target) => {
+    const fault = target.startsWith('.') ? insideFault(path, target) : doorFault(path, target)
+    return fault === undefined ? [] : [`${path} -> ${target}: ${fault}`]
+  })
+}
+
+// './x.ts' and '../x.ts': stays in the folder, and production code leaves tests and transports alone.
+function insideFault(path: string, target: string): string | undefined {
+  const to = posix.join(posix.dirname(path), target)
+  if (isTestFile(path)) return undefined
+  if (/^(tests|bench|lab)\//.test(to)) return 'production code imports no tests and no benches'
+  if (isTestFile(to)) return 'production code imports no test file'
+  if (folderOf(to) !== folderOf(path)) return "another folder is imported as '#folder/index.ts'"
+  if (/\.(http|grpc)\.ts$/.test(to) && !mayMount(path)) {
+    return 'a transport is imported by transports and the index.ts of its folder, and by roles'
+  }
+  return undefined
+}
+
+function doorFault(path: string, target: string): string | undefined {
+  if (!target.startsWith('#')) return undefined
+  const [, to = '', rest = ''] = /^#([^/]+)\/(.*)$/.exec(target) ?? []
+  const from = folderOf(path)
+  const floor = FLOORS.get(to)
+  if (floor === undefined) return 'no such folder'
+  if (to === from) return "the own folder is imported as './file.ts'"
+  // The simulator is the other side of the wire: a test may stand beside it from any floor.
+  const isOtherSide = to === 'simulator' && isTestFile(path)
+  if (floor >= (FLOORS.get(from) ?? -1) && !isOtherSide) return 'that is not a lower floor'
+  const isDoor = rest === 'index.ts' || (to === 'platform' && /^[a-z]+\/index\.ts$/.test(rest))
+  return isDoor ? undefined : 'the way in is index.ts'
+}
+
+function folderOf(path: string): string {
+  return path.split('/')[1] ?? ''
+}
+
+function mayMount(path: string): boolean {
+  return /(?:\/index|\.http|\.grpc)\.ts$/.test(path) || path.startsWith('src/roles/')
+}

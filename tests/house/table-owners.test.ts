@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { filesBelow, isTestFile } from './source-files.ts'
+import type { SourceFile } from './source-files.ts'
+
+const schemas = new Set(
+  readdirSync('migrations').flatMap((name) =>
+    [...readFileSync(`migrations/${name}`, 'utf8').matchAll(/^create schema ([a-z_]+);/gm)].map(
+      (match) => match[1] ?? '',
+    ),
+  ),
+)
+const sources = filesBelow('src').filter(({ path }) => !isTestFile(path))
+
+test("a folder's SQL writes its own schema alone", () => {
+  expect(schemas.size).toBeGreaterThan(6)
+  expect(sources.length).toBeGreaterThan(150)
+  expect(sources.flatMap(({ text }) => writesOf(text)).length).toBeGreaterThan(60)
+  expect(sources.flatMap(faults)).toEqual([])
+})
+
+test('the guard sees each kind of write into the schema of another folder', () => {
+  const at = (sql: string) => faults({ path: 'src/orders/a.ts', text: sql })
+  expect(at('insert into inventory.stock (a)')).toEqual(['src/orders/a.ts: inventory.stock'])
+  expect(at('update\n  inventory.stock set a = 1')).toHaveLength(1)
+  expect(at('delete from fulfillment.hold')).toHaveLength(1)
+  expect(at('MERGE INTO inventory.stock s')).toHaveLength(1)
+  expect(at('truncate inventory.stock')).toHaveLength(1)
+  expect(at('update only inventory.stock')).toHaveLength(1)
+  expect(at('insert into "inventory"."stock"')).toHaveLength(1)
+  expect(at('select * from inventory.stock; insert into orders."order" (a)')).toEqual([])
+})
+
+function faults({ path, text }: SourceFile): readonly string[] {
+  const own = path.split('/')[1]
+  return writesOf(text)
+    .filter(([schema]) => schema !== own)
+    .map(([schema, table]) => `${path}: ${schema}.${table}`)
+}
+
+function writesOf(text: string): readonly (readonly [schema: string, table: string])[] {
+  const written = text.matchAll(
+    /\b(?:insert\s+into|merge\s+into|delete\s+from|update|truncate(?:\s+table)?)\s+(?:only\s+)?"?([a-z_]+)"?\."?([a-z_]+)/gi,
+  )
+  return [...written]
+    .map((match) => [match[1] ?? '', match[2] ?? ''] as const)
+    .filter(([schema]) => schemas.has(schema))
+}
