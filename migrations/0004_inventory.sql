@@ -33,7 +33,8 @@ grant select, insert on inventory.stock to holdfast_runtime;
 grant update (on_hand, reserved, available, shortfall, quarantined_at) on inventory.stock to holdfast_runtime;
 
 -- The ledger: append-only, every counter is a sum over it. `subject_id` is the order, checkout or
--- adjustment that the units belong to, `source_id` the fact that moved them; the primary key makes
+-- adjustment that the units belong to, `source_id` the fact that moved them (empty where the subject
+-- itself did: a reservation); the primary key makes
 -- each fact count once.
 create table inventory.movement (
   merchant_id text not null,

@@ -96,32 +96,42 @@ function locationsOf(demand: ReadonlyMap<string, number>, free: FreeStock): Set<
   return locations
 }
 
-// Fewest parcels, greedily: the location that can give most of what is still open goes next.
+// Fewest parcels, greedily: the location that can give most of what is still open goes next. Only the
+// order's own SKUs are copied: a batch holds thousands.
 function split(lines: readonly DemandLine[], free: FreeStock): Allocation[] {
-  const open = lines.map((line) => ({ ...line }))
-  const left = new Map([...free].map(([sku, byLocation]) => [sku, new Map(byLocation)]))
-  const unused = locationsOf(demandBySku(lines), free)
+  const open = lines.map(({ lineNo, sku, qty }) => ({ lineNo, sku, qty }))
+  const demand = demandBySku(lines)
+  const left = new Map([...demand.keys()].map((sku) => [sku, new Map(free.get(sku))]))
+  const unused = locationsOf(demand, free)
   const allocations: Allocation[] = []
-  while (unused.size > 0 && open.some((line) => line.qty > 0)) {
-    const next = [...unused].reduce((best, id) =>
-      give(open, left, id) > give(open, left, best) ? id : best,
-    )
-    unused.delete(next)
+  while (unused.size > 0 && demand.size > 0) {
+    const locationId = mostGiving(unused, demand, left)
+    unused.delete(locationId)
     for (const line of open) {
       const byLocation = left.get(line.sku)
-      const qty = Math.min(line.qty, byLocation?.get(next) ?? 0)
+      const qty = Math.min(line.qty, byLocation?.get(locationId) ?? 0)
       if (qty <= 0) continue
-      byLocation?.set(next, (byLocation.get(next) ?? 0) - qty)
+      byLocation?.set(locationId, (byLocation.get(locationId) ?? 0) - qty)
       line.qty -= qty
-      allocations.push({ lineNo: line.lineNo, sku: line.sku, qty, locationId: next })
+      const stillWanted = (demand.get(line.sku) ?? 0) - qty
+      if (stillWanted > 0) demand.set(line.sku, stillWanted)
+      else demand.delete(line.sku)
+      allocations.push({ lineNo: line.lineNo, sku: line.sku, qty, locationId })
     }
   }
   return allocations
 }
 
-function give(open: readonly DemandLine[], left: FreeStock, locationId: string): number {
-  const demand = demandBySku(open)
-  let units = 0
-  for (const [sku, qty] of demand) units += Math.min(qty, left.get(sku)?.get(locationId) ?? 0)
-  return units
+function mostGiving(
+  locations: ReadonlySet<string>,
+  demand: ReadonlyMap<string, number>,
+  left: FreeStock,
+): string {
+  let best = { locationId: '', units: -1 }
+  for (const locationId of locations) {
+    let units = 0
+    for (const [sku, qty] of demand) units += Math.min(qty, left.get(sku)?.get(locationId) ?? 0)
+    if (units > best.units) best = { locationId, units }
+  }
+  return best.locationId
 }

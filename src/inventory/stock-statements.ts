@@ -51,7 +51,7 @@ export const takeStock = statement({
     ), ledger as (
       insert into inventory.movement
         (merchant_id, subject_id, line_no, location_id, kind, source_id, sku, on_hand_delta, reserved_delta)
-      select $merchant, m.subject_id, m.line_no, m.location_id, 'reserve', m.subject_id, m.sku, 0, m.units
+      select $merchant, m.subject_id, m.line_no, m.location_id, 'reserve', '', m.sku, 0, m.units
         from unnest($subjects, $lines, $line_locations, $line_skus, $line_units)
           as m(subject_id, line_no, location_id, sku, units)
     )

@@ -1,4 +1,4 @@
-import { canonicalJson, sha256 } from '#kernel/index.ts'
+import { sha256 } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
 import type { OrderInput } from './order-input.ts'
 import type { OrderLine } from './order-line.ts'
@@ -39,28 +39,21 @@ export type PlaceOutcome =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * SHA-256 over the RFC 8785 JSON of what an order says, for `order_id` uniqueness: the same content
- * under the same reference is the same order, other content is a conflict.
+ * SHA-256 over what an order says, for `order_id` uniqueness: the same content under the same
+ * reference is the same order. JSON arrays in a fixed order, so that no canonical form is needed.
  */
 export function contentSha256(input: OrderInput): Buffer {
+  const charges = input.charges ?? []
   return sha256(
-    canonicalJson({
-      placed_at: input.placed_at === undefined ? null : new Date(input.placed_at).toISOString(),
-      customer: input.customer ?? null,
-      country: input.country ?? null,
-      currency: input.currency,
-      lines: input.lines.map((line) => ({
-        sku: line.sku,
-        qty: line.qty,
-        unit_price_minor: line.unit_price_minor ?? null,
-      })),
-      charges: (input.charges ?? []).map(({ code, qty, unit_price_minor }) => ({
-        code,
-        qty,
-        unit_price_minor,
-      })),
-      ship_to: dropUndefined(input.ship_to ?? {}),
-    }),
+    JSON.stringify([
+      input.placed_at === undefined ? null : new Date(input.placed_at).toISOString(),
+      input.customer ?? null,
+      input.country ?? null,
+      input.currency,
+      input.lines.map((line) => [line.sku, line.qty, line.unit_price_minor ?? null]),
+      charges.map((charge) => [charge.code, charge.qty, charge.unit_price_minor]),
+      Object.entries(dropUndefined(input.ship_to ?? {})).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
   )
 }
 
