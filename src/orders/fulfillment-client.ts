@@ -1,8 +1,14 @@
 import { Code, ConnectError, createClient } from '@connectrpc/connect'
 import { createGrpcTransport } from '@connectrpc/connect-node'
-import { accept, deriveKey, invariant, refuse, REFUSALS } from '#kernel/index.ts'
+import { accept, invariant, refuse, REFUSALS } from '#kernel/index.ts'
 import type { Outcome, RefusalCode } from '#kernel/index.ts'
-import { HAND_OVER_LIMITS, HandoffService, WithdrawKind, WithdrawOutcome } from '#wire/index.ts'
+import {
+  HAND_OVER_LIMITS,
+  HandoffService,
+  internalToken,
+  WithdrawKind,
+  WithdrawOutcome,
+} from '#wire/index.ts'
 import type { HandOverResponse } from '#wire/index.ts'
 import type { SendHandOver } from './hand-over.ts'
 import type { AskWithdrawal } from './withdraw-order.ts'
@@ -19,11 +25,6 @@ const KINDS = {
   reject: WithdrawKind.REJECT,
   amend: WithdrawKind.AMEND,
 } as const
-
-/** The bearer that roles of one installation show each other: HKDF of the master key. */
-export function internalToken(masterKey: Uint8Array): string {
-  return deriveKey(masterKey, 'holdfast/internal/v1').toString('base64url')
-}
 
 /** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a 20 s deadline. */
 export function fulfillmentClient(baseUrl: string, masterKey: Uint8Array): FulfillmentClient {

@@ -5,6 +5,19 @@ const sku = z
   .min(1)
   .max(64)
   .regex(/^[\x21-\x7e]+$/, 'a SKU is printable ASCII without spaces')
+/**
+ * Text of a person: well-formed Unicode without control characters. PostgreSQL takes no U+0000 and
+ * canonical JSON no lone surrogate, and either would fault a whole batch instead of one order.
+ */
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .refine(
+      (value) => value.isWellFormed() && !/\p{Cc}/u.test(value),
+      'has characters that no address has',
+    )
+const someText = (max: number) => text(max).min(1)
 const quantity = z.int().min(1).max(1_000_000)
 const minor = z.int().min(0).max(1_000_000_000)
 
@@ -17,24 +30,24 @@ export const orderLineInput = z.strictObject({
 
 /** A charge that is not shippable (carriage, voucher, manual): carried, totalled, never reserved. */
 export const chargeInput = z.strictObject({
-  code: z.string().min(1).max(32),
+  code: someText(32),
   qty: z.int().min(-1_000_000).max(1_000_000),
   unit_price_minor: z.int().min(-1_000_000_000).max(1_000_000_000),
 })
 
 /** Where the goods go. `country` is ISO 3166-1 alpha-2. */
 export const shipToInput = z.strictObject({
-  name: z.string().min(1).max(200).optional(),
-  street: z.string().min(1).max(400).optional(),
-  city: z.string().min(1).max(200).optional(),
-  region: z.string().min(1).max(200).optional(),
-  postal_code: z.string().min(1).max(32).optional(),
+  name: someText(200).optional(),
+  street: someText(400).optional(),
+  city: someText(200).optional(),
+  region: someText(200).optional(),
+  postal_code: someText(32).optional(),
   country: z
     .string()
     .regex(/^[A-Z]{2}$/, 'ISO 3166-1 alpha-2')
     .optional(),
-  phone: z.string().max(64).optional(),
-  email: z.string().max(320).optional(),
+  phone: text(64).optional(),
+  email: text(320).optional(),
 })
 
 /**
@@ -50,7 +63,7 @@ export const orderInput = z.strictObject({
     .regex(/^[\x21-\x7e]+$/)
     .optional(),
   placed_at: z.iso.datetime({ offset: true }).optional(),
-  customer: z.string().min(1).max(128).nullable().optional(),
+  customer: someText(128).nullable().optional(),
   country: z
     .string()
     .regex(/^[A-Z]{2}$/, 'ISO 3166-1 alpha-2')

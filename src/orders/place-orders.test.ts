@@ -14,6 +14,7 @@ import {
   testReviewKeys,
 } from '../../tests/shop.ts'
 import { completeCheckout, expireOldCheckouts, openCheckout } from './checkout.ts'
+import { orderInput } from './order-input.ts'
 import { placeOrders } from './place-orders.ts'
 import type { OrderPlacing } from './place-orders.ts'
 import type { PlaceRequest } from './place-request.ts'
@@ -126,6 +127,16 @@ describe('placing an order', () => {
       refusal: { code: 'body_invalid', field: 'currency' },
     })
   })
+})
+
+test('text that the database or canonical JSON cannot hold is refused field by field', () => {
+  for (const name of ['a\u0000b', 'lone \ud800', 'bell \u0007', 'two\nlines']) {
+    const parsed = orderInput.safeParse({ ...anOrder(), ship_to: { name } })
+    expect(parsed.error?.issues[0]?.path).toEqual(['ship_to', 'name'])
+  }
+  expect(orderInput.safeParse({ ...anOrder(), ship_to: { name: 'Zoë 😀 O’Neil' } }).success).toBe(
+    true,
+  )
 })
 
 describe('the same order again', () => {

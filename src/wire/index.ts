@@ -16,6 +16,7 @@ export type {
 } from './gen/holdfast/orders/v1/intake_pb.js'
 export { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
 export type { HandOverRecord, RecordLine } from './hand-over-record.ts'
+export { internalToken, isInternalCaller } from './internal-token.ts'
 export { handOverReader } from './open-hand-over.ts'
 export type { HandOverReader, OpenedHandOver } from './open-hand-over.ts'
 export { orderDigest } from './order-digest.ts'

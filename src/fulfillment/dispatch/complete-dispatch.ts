@@ -1,3 +1,4 @@
+import { count } from '#telemetry/index.ts'
 import { appendEvents, change, many, withTransaction } from '#platform/index.ts'
 import type { Context, NewEvent, Transaction } from '#platform/index.ts'
 import type { RejectedOrder } from './classify-response.ts'
@@ -45,7 +46,15 @@ export async function completeAll(
   const written = await withTransaction(context.database, (tx) =>
     writeAll(tx, context.merchant, completions),
   )
+  countReplays(completions.filter((one) => one.isReplay && written.has(one.dispatchId)).length)
   return completions.map((one) => written.has(one.dispatchId))
+}
+
+// A replay is a send that the partner knew by its key: the key did its work.
+function countReplays(replays: number): void {
+  if (replays === 0) return
+  count('holdfast_dispatch_replayed_total', {}, replays)
+  count('webhook_idempotency_key_collisions', {}, replays)
 }
 
 async function writeAll(
