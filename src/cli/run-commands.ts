@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { orThrow, refuse } from '#kernel/index.ts'
+import { orThrow, refuse, RefusedError } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { createLog, migrate } from '#platform/index.ts'
 import type { Config } from '#platform/index.ts'
@@ -39,10 +39,13 @@ export function addRunCommands(program: Command): void {
     input: z.object({ roles: z.string('names the roles to run') }),
     run: async ({ roles: names }) => {
       const { parseRoles, runServe } = await import('#roles/index.ts')
-      const roles = orThrow(parseRoles(names))
+      const roles = parseRoles(names)
+      if (!roles.ok) throw new RefusedError({ ...roles.refusal, field: '--roles' })
       const config = cliConfig()
       const log = createLog({ level: config.logLevel })
-      const serving = orThrow(await runServe(config, { roles, log, say: sayTo(process.stderr) }))
+      const serving = orThrow(
+        await runServe(config, { roles: roles.value, log, say: sayTo(process.stderr) }),
+      )
       const urls = [serving.httpUrl, serving.grpcUrl].filter((url) => url !== undefined)
       return { json: toJson(serving), text: urls.join('\n'), staysUp: true }
     },

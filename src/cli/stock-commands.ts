@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow, refuse, RefusedError } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
 import { importStock, recordRows, toStockRow } from '#inventory/index.ts'
-import type { StockImport } from '#inventory/index.ts'
+import type { StockFileRow, StockImport } from '#inventory/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import type { Answer } from './command.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
@@ -38,26 +39,33 @@ export function addStockCommands(program: Command): void {
         ['--note <text>', 'why, in your own words'],
       ],
       input,
-      run: (given) =>
-        withInstallation(async ({ context }) => {
-          const options = { kind, actor: cliActor() }
-          if (given.file !== undefined) {
-            return answerOf(orThrow(await importStock(context, given.file, options)))
-          }
-          const row = toStockRow({ line: 1, fields: given }, kind)
-          if (!row.ok)
-            throw new RefusedError(
-              refuse('usage_invalid', row.refusal.detail, {
-                field: `--${row.refusal.field ?? 'id'}`,
-              }).refusal,
-            )
-          const recorded = await recordRows(context, [row.value], options)
-          if (recorded.ok) return answerOf(recorded.value)
-          const { line: _, ...refusal } = recorded.refusal
-          throw new RefusedError(refusal)
-        }),
+      run: ({ file, ...fields }) => {
+        const options = { kind, actor: cliActor() }
+        if (file !== undefined) {
+          return withInstallation(async ({ context }) =>
+            answerOf(orThrow(await importStock(context, file, options))),
+          )
+        }
+        const row = rowOf(toStockRow({ line: 1, fields }, kind))
+        return withInstallation(async ({ context }) =>
+          answerOf(orThrow(withoutLine(await recordRows(context, [row], options)))),
+        )
+      },
     })
   }
+}
+
+// One row comes from options, so that what is wrong with it is wrong usage.
+function rowOf(row: Outcome<StockFileRow>): StockFileRow {
+  if (row.ok) return row.value
+  const field = `--${row.refusal.field ?? 'id'}`
+  throw new RefusedError(refuse('usage_invalid', row.refusal.detail, { field }).refusal)
+}
+
+function withoutLine<T>(outcome: Outcome<T>): Outcome<T> {
+  if (outcome.ok) return outcome
+  const { line: _, ...refusal } = outcome.refusal
+  return { ok: false, refusal }
 }
 
 function answerOf(done: StockImport): Answer {
