@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import { Client } from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase } from '../database.ts'
+import type { TestDatabase } from '../database.ts'
+import { schemaPicture } from '../schema-picture.ts'
+
+let db: TestDatabase
+beforeAll(async () => {
+  db = await createTestDatabase()
+})
+afterAll(() => db.drop())
+
+test('docs/reference/schema.md is the migrated schema: npm run docs:schema writes it', async () => {
+  const picture = await schemaPicture(db.ownerUrl)
+  expect(picture.tables).toBeGreaterThan(25)
+  expect(picture.text).toBe(await readFile('docs/reference/schema.md', 'utf8'))
+})
+
+test('merchant_id leads every primary, unique and foreign key but two that are global', async () => {
+  const keys = await rowsOf<{ key: string; leads: boolean }>(`
+    select k.key, a.attname = 'merchant_id' as leads
+      from (select indexrelid::regclass::text as key, indrelid as relation, indkey[0] as first
+              from pg_index where indisunique
+            union all
+            select conname, conrelid, conkey[1] from pg_constraint where contype = 'f') k
+      join pg_class c on c.oid = k.relation
+      join pg_namespace n on n.oid = c.relnamespace
+      join pg_attribute a on a.attrelid = k.relation and a.attnum = k.first
+     where n.nspname !~ '^(pg_|holdfast_migration$)'
+     order by k.key`)
+  expect(keys.length).toBeGreaterThan(50)
+  // A key is looked up by its hash before anybody knows whose it is; the instance is nobody's.
+  expect(keys.filter((one) => !one.leads).map((one) => one.key)).toEqual([
+    'access.api_key_by_hash',
+    'platform.instance_pkey',
+  ])
+})
+
+test('the runtime role owns nothing, creates nothing and cannot change a history', async () => {
+  const histories = [
+    'platform.event',
+    'platform.audit',
+    'platform.provenance',
+    'flags.change',
+    'inventory.movement',
+    'inventory.adjustment',
+    'orders.order_reference',
+    'orders.idempotency_key',
+    'orders.decision',
+    'fulfillment.decision',
+    'fulfillment.received_order',
+    'fulfillment.sealed_body',
+    'fulfillment.attempt',
+    'fulfillment.shipment',
+  ]
+  const allowed = await rowsOf<{ history: string }>(
+    `select h as history from unnest($1::text[]) h
+      where has_any_column_privilege('holdfast_app', h, 'UPDATE')
+         or has_table_privilege('holdfast_app', h, 'DELETE, TRUNCATE')
+         or not has_table_privilege('holdfast_app', h, 'INSERT')`,
+    [histories],
+  )
+  expect(allowed).toEqual([])
+  const owned = await rowsOf<{ name: string }>(
+    `select c.oid::regclass::text as name from pg_class c
+      where pg_get_userbyid(c.relowner) in ('holdfast_app', 'holdfast_runtime')
+     union all
+     select nspname from pg_namespace
+      where nspname !~ '^pg_' and has_schema_privilege('holdfast_app', oid, 'CREATE')`,
+  )
+  expect(owned).toEqual([])
+})
+
+async function rowsOf<R extends object>(sql: string, values: readonly unknown[] = []) {
+  const client = new Client({ connectionString: db.ownerUrl })
+  await client.connect()
+  try {
+    return (await client.query<R>(sql, [...values])).rows
+  } finally {
+    await client.end()
+  }
+}
