@@ -35,7 +35,7 @@ async function generated(folder: string): Promise<Input> {
       '7',
       '--count',
       String(GENERATED),
-      '--out',
+      '--output',
       catalog,
     ]),
     holdfast(folder, [
@@ -45,7 +45,7 @@ async function generated(folder: string): Promise<Input> {
       '7',
       '--count',
       String(GENERATED),
-      '--out',
+      '--output',
       orders,
     ]),
   ])
