@@ -1,7 +1,10 @@
 import { accept, bytesEqual, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import type { HandOverRecord } from './hand-over-record.ts'
+import type { HandOverRecord, RecordLine } from './hand-over-record.ts'
 import { orderDigest } from './order-digest.ts'
+
+// The last millisecond that ECMAScript can name (ECMA-262, time values).
+const DATE_MS_MAX = 8_640_000_000_000_000
 
 /**
  * Checks one record against itself: nothing that protobuf would default is missing, allocations add
@@ -11,7 +14,7 @@ import { orderDigest } from './order-digest.ts'
 export function checkRecord(record: HandOverRecord, path: string, merchant: string): Outcome<void> {
   const missing = missingField(record)
   if (missing)
-    return refuse('payload_malformed', `${path}.${missing} is missing or zero.`, {
+    return refuse('payload_malformed', `${path}.${missing} is missing, zero or out of range.`, {
       field: `${path}.${missing}`,
     })
   if (record.merchant !== merchant) {
@@ -40,13 +43,12 @@ function missingField(record: HandOverRecord): string | undefined {
   if (!record.merchant) return 'merchant'
   if (!record.orderId) return 'order_id'
   if (!record.orderNumber) return 'order_number'
-  if (record.revision < 1) return 'revision'
+  if (!isCount(record.revision)) return 'revision'
   if (!record.currency) return 'currency'
   if (record.orderDigest.length !== 32) return 'order_digest'
   if (!record.decisionId) return 'decision_id'
-  if (record.decisionNumber < 1) return 'decision_number'
-  if (!Number.isSafeInteger(record.effectiveAtMs) || record.effectiveAtMs <= 0)
-    return 'effective_at'
+  if (!isCount(record.decisionNumber)) return 'decision_number'
+  if (record.effectiveAtMs < 1 || record.effectiveAtMs > DATE_MS_MAX) return 'effective_at'
   if (!record.decidedBy) return 'decided_by'
   if (!record.keyId) return 'key_id'
   if (record.lines.length === 0) return 'lines'
@@ -57,14 +59,27 @@ function missingField(record: HandOverRecord): string | undefined {
 function missingInLines(record: HandOverRecord): string | undefined {
   const seen = new Set<number>()
   for (const [index, line] of record.lines.entries()) {
-    const path = `lines[${index}]`
-    if (line.line < 1 || seen.has(line.line)) return `${path}.line`
+    const missing = seen.has(line.line) ? 'line' : missingInLine(line)
+    if (missing) return `lines[${index}].${missing}`
     seen.add(line.line)
-    if (!line.sku) return `${path}.sku`
-    if (line.qty < 1) return `${path}.qty`
-    if (line.allocations.some((one) => !one.locationId || one.qty < 1)) return `${path}.allocations`
-    const allocated = line.allocations.reduce((sum, one) => sum + one.qty, 0)
-    if (allocated !== line.qty) return `${path}.allocations`
   }
   return undefined
+}
+
+function missingInLine(line: RecordLine): string | undefined {
+  if (!isCount(line.line)) return 'line'
+  if (!line.sku) return 'sku'
+  if (!isCount(line.qty)) return 'qty'
+  let allocated = 0
+  for (const [index, one] of line.allocations.entries()) {
+    if (!one.locationId) return `allocations[${index}].location_id`
+    if (!isCount(one.qty)) return `allocations[${index}].qty`
+    allocated += one.qty
+  }
+  return allocated === line.qty ? undefined : 'allocations'
+}
+
+// PostgreSQL keeps counts in int4; a uint32 above it would be a fault there and is refused here.
+function isCount(value: number): boolean {
+  return value >= 1 && value <= 2_147_483_647
 }

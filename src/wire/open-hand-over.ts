@@ -2,15 +2,16 @@ import { fromBinary } from '@bufbuild/protobuf'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { accept, bytesEqual, refuse, sha256 } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { checkManifest, compareEnd, compareManifest } from './check-manifest.ts'
 import { checkRecord } from './check-record.ts'
-import { HAND_OVER_LIMITS, recordsDigest, rollingDigest, SCHEMA_VERSION } from './envelope.ts'
+import { HAND_OVER_LIMITS, rollingDigest, SCHEMA_VERSION } from './envelope.ts'
 import {
   EndSchema,
   EnvelopeKind,
   ManifestSchema,
   RecordChunkSchema,
 } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
-import type { End, HandOverRequest, Manifest } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+import type { HandOverRequest, Manifest } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import { fromMessage } from './hand-over-record.ts'
 import type { HandOverRecord } from './hand-over-record.ts'
 import { unknownField } from './known-fields.ts'
@@ -37,65 +38,56 @@ export function handOverReader(limits: typeof HAND_OVER_LIMITS = HAND_OVER_LIMIT
   const digests: Buffer[] = []
   const records: HandOverRecord[] = []
   let manifest: Manifest | undefined
-  let end: End | undefined
+  let isEnded = false
   let bytes = 0
   let refused: Outcome<never> | undefined
 
   const open = (envelope: HandOverRequest): Outcome<void> => {
-    const sound = checkEnvelope(envelope, digests.length + 1 + (end ? 1 : 0), limits)
-    if (!sound.ok) return sound
-    if (end) return refuse('envelope_kind', 'A record came after END.')
-    if (envelope.kind === EnvelopeKind.END) {
-      const decoded = decode(EndSchema, envelope.payload)
-      if (decoded.ok) end = decoded.value
-      return decoded.ok
-        ? checkEnd(decoded.value, { digests, records: records.length, bytes })
-        : decoded
+    if (isEnded) return refuse('envelope_kind', 'An envelope came after END.')
+    const digest = checkEnvelope(envelope, digests.length + 1, limits)
+    if (!digest.ok) return digest
+    const { kind, payload } = envelope
+    if (kind === EnvelopeKind.END) {
+      const end = decode(EndSchema, payload)
+      if (!end.ok) return end
+      isEnded = true
+      return compareEnd(end.value, { digests, records: records.length, bytes })
     }
-    bytes += envelope.payload.length
+    bytes += payload.length
     if (bytes > limits.batchBytesMax)
       return refuse('handover_too_large', `A batch holds at most ${limits.batchBytesMax} bytes.`)
-    digests.push(sha256(envelope.payload))
-    if (envelope.kind === EnvelopeKind.MANIFEST) {
-      if (manifest) return refuse('envelope_kind', 'A second manifest.')
-      const decoded = decode(ManifestSchema, envelope.payload)
-      if (!decoded.ok) return decoded
-      manifest = decoded.value
-      return manifest.batchId && manifest.merchant
-        ? DONE
-        : refuse('payload_malformed', 'The manifest names no batch or merchant.')
-    }
-    return openRecords(envelope, manifest, records, limits)
+    digests.push(digest.value)
+    if (manifest) return openRecords(payload, manifest.merchant, records, limits)
+    const decoded = decode(ManifestSchema, payload)
+    if (!decoded.ok) return decoded
+    manifest = decoded.value
+    return checkManifest(manifest)
   }
 
+  const close = (): Outcome<OpenedHandOver> => {
+    if (!manifest || !isEnded) return refuse('envelope_truncated', 'The stream ended without END.')
+    const { batchId, merchant, provenance } = manifest
+    const agreed = compareManifest(manifest, records)
+    if (!agreed.ok) return agreed
+    return accept({ batchId, merchant, digest: rollingDigest(digests), records, provenance })
+  }
+
+  const remember = <T>(outcome: Outcome<T>): Outcome<T> => {
+    if (!outcome.ok) refused = outcome
+    return outcome
+  }
   return {
-    push(envelope) {
-      if (refused) return refused
-      const outcome = open(envelope)
-      if (!outcome.ok) refused = outcome
-      return outcome
-    },
-    finish() {
-      if (refused) return refused
-      if (!manifest || !end) return refuse('envelope_truncated', 'The stream ended without END.')
-      const agreed = checkManifest(manifest, records)
-      if (!agreed.ok) return agreed
-      return accept({
-        batchId: manifest.batchId,
-        merchant: manifest.merchant,
-        digest: rollingDigest(digests),
-        records,
-        provenance: manifest.provenance,
-      })
-    },
+    push: (envelope) => refused ?? remember(open(envelope)),
+    finish: () => refused ?? remember(close()),
   }
 }
 
+/** Checks one envelope against itself and its place; gives the SHA-256 of its payload. */
 function checkEnvelope(
   envelope: HandOverRequest,
   expected: number,
   limits: typeof HAND_OVER_LIMITS,
-): Outcome<void> {
+): Outcome<Buffer> {
   const { payload, sequence } = envelope
   if (payload.length > limits.envelopeBytesMax) {
     return refuse(
@@ -119,80 +111,60 @@ function checkEnvelope(
       `Envelope ${sequence} says ${envelope.length} bytes and has ${payload.length}.`,
     )
   }
-  if (!bytesEqual(sha256(payload), envelope.sha256)) {
+  const digest = sha256(payload)
+  if (!bytesEqual(digest, envelope.sha256)) {
     return refuse('envelope_digest', `Envelope ${sequence} does not match its SHA-256.`)
   }
-  const isKnown =
-    envelope.kind === EnvelopeKind.MANIFEST ||
-    envelope.kind === EnvelopeKind.RECORDS ||
-    envelope.kind === EnvelopeKind.END
-  if (!isKnown || (envelope.kind === EnvelopeKind.MANIFEST) !== (sequence === 1)) {
+  if (!hasPlace(envelope.kind, sequence)) {
     return refuse('envelope_kind', `Envelope ${sequence} is of a kind that has no place there.`)
   }
-  return DONE
+  return accept(digest)
+}
+
+// The manifest is the first envelope and no other is one.
+function hasPlace(kind: EnvelopeKind, sequence: number): boolean {
+  if (sequence === 1) return kind === EnvelopeKind.MANIFEST
+  return kind === EnvelopeKind.RECORDS || kind === EnvelopeKind.END
 }
 
 function openRecords(
-  envelope: HandOverRequest,
-  manifest: Manifest | undefined,
+  payload: Uint8Array,
+  merchant: string,
   records: HandOverRecord[],
   limits: typeof HAND_OVER_LIMITS,
 ): Outcome<void> {
-  const decoded = decode(RecordChunkSchema, envelope.payload)
+  const decoded = decode(RecordChunkSchema, payload)
   if (!decoded.ok) return decoded
+  // Every chunk brings a record, so that the limit on records bounds the envelopes too.
+  if (decoded.value.records.length === 0) {
+    return refuse('payload_malformed', 'A chunk without records.', { field: 'records' })
+  }
+  if (records.length + decoded.value.records.length > limits.recordsMax)
+    return refuse('handover_too_large', `A batch holds at most ${limits.recordsMax} records.`)
   for (const message of decoded.value.records) {
-    const path = `records[${records.length}]`
     const record = fromMessage(message)
-    const checked = checkRecord(record, path, manifest?.merchant ?? '')
+    const checked = checkRecord(record, `records[${records.length}]`, merchant)
     if (!checked.ok) return checked
     records.push(record)
-    if (records.length > limits.recordsMax)
-      return refuse('handover_too_large', `A batch holds at most ${limits.recordsMax} records.`)
   }
   return DONE
 }
 
-function checkManifest(manifest: Manifest, records: readonly HandOverRecord[]): Outcome<void> {
-  const names = new Set(records.map((one) => `${one.orderId}\n${one.decisionNumber}`))
-  const lines = records.reduce((sum, one) => sum + one.lines.length, 0)
-  const isSame =
-    names.size === records.length &&
-    manifest.recordCount === records.length &&
-    manifest.lineCount === lines &&
-    bytesEqual(recordsDigest(records), manifest.recordsDigest)
-  if (!isSame)
-    return refuse('manifest_mismatch', 'The records are not those that the manifest lists.')
-  const count = (verdict: HandOverRecord['verdict']): number =>
-    records.filter((one) => one.verdict === verdict).length
-  const areVerdictsSame =
-    manifest.holdCount === count('hold') &&
-    manifest.clearCount === count('clear') &&
-    manifest.unspecifiedCount === count('unspecified')
-  if (areVerdictsSame) return DONE
-  return refuse('verdict_count_mismatch', 'The verdicts are not those that the manifest counts.')
-}
-
-function checkEnd(
-  end: End,
-  seen: { digests: readonly Buffer[]; records: number; bytes: number },
-): Outcome<void> {
-  const isSame =
-    end.envelopeCount === seen.digests.length + 1 &&
-    end.recordCount === seen.records &&
-    end.payloadBytes === BigInt(seen.bytes) &&
-    bytesEqual(rollingDigest(seen.digests), end.rollingDigest)
-  return isSame ? DONE : refuse('end_mismatch', 'The totals of END are not those of what arrived.')
-}
-
 function decode<S extends DescMessage>(schema: S, payload: Uint8Array): Outcome<MessageShape<S>> {
-  try {
-    const message = fromBinary(schema, payload)
-    const stranger = unknownField(schema, message)
-    if (stranger === undefined) return accept(message)
-    return refuse('payload_malformed', `${stranger} is not a field of this schema version.`, {
-      field: stranger,
-    })
-  } catch {
+  const message = parse(schema, payload)
+  if (message === undefined)
     return refuse('payload_malformed', `The payload is not a ${schema.name}.`)
+  const stranger = unknownField(schema, message)
+  if (stranger === undefined) return accept(message)
+  return refuse('payload_malformed', `${stranger} is not a field of this schema version.`, {
+    field: stranger,
+  })
+}
+
+function parse<S extends DescMessage>(schema: S, payload: Uint8Array): MessageShape<S> | undefined {
+  try {
+    return fromBinary(schema, payload)
+  } catch {
+    return undefined
   }
 }

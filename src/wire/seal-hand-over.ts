@@ -28,7 +28,7 @@ export type SealedHandOver = {
 
 /**
  * Seals decisions with their orders: manifest first, chunks of about 256 KiB, END last. Refuses
- * `handover_too_large` above the hard limits and names them.
+ * `handover_too_large` above the hard limits and names them, `payload_malformed` for a batch of none.
  */
 export function sealHandOver(batch: {
   batchId: string
@@ -37,6 +37,7 @@ export function sealHandOver(batch: {
   records: readonly HandOverRecord[]
 }): Outcome<SealedHandOver> {
   const { records } = batch
+  if (records.length === 0) return refuse('payload_malformed', 'A batch holds at least one record.')
   if (records.length > HAND_OVER_LIMITS.recordsMax) {
     return refuse(
       'handover_too_large',

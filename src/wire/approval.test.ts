@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest'
+import { reviewKeys, signApproval, verifyApproval } from './approval.ts'
+import type { ApprovalFacts } from './approval.ts'
+
+const CURRENT = Buffer.alloc(32, 7)
+const PREVIOUS = Buffer.alloc(32, 8)
+const KEYS = reviewKeys(CURRENT)
+const FACTS: ApprovalFacts = {
+  merchant: 'main',
+  orderId: 'ord_1',
+  orderDigest: Buffer.alloc(32, 1),
+  verdict: 'clear',
+  decisionId: 'rvd_1',
+  decisionNumber: 1,
+  effectiveAtMs: 1_770_471_840_000,
+}
+const APPROVAL = signApproval(KEYS.signing, FACTS)
+const isProven = (facts: ApprovalFacts, keys = KEYS, id = KEYS.signing.id, approval = APPROVAL) =>
+  verifyApproval(keys, id, facts, approval)
+
+describe('an approval certificate', () => {
+  test('is the pinned HMAC-SHA256, so that certificates of older releases still verify', () => {
+    expect(KEYS.signing.id).toBe('rk_rjxd2cci')
+    expect(APPROVAL.toString('hex')).toBe(
+      'feb49c173dcabd7c4ebe6afcfa44daaae972c943035c527835107db45d6c63e3',
+    )
+  })
+
+  test('verifies for exactly the facts that it was made of', () => {
+    expect(isProven(FACTS)).toBe(true)
+    expect(isProven({ ...FACTS, orderDigest: Uint8Array.from(FACTS.orderDigest) })).toBe(true)
+  })
+
+  test.each<[keyof ApprovalFacts, Partial<ApprovalFacts>]>([
+    ['merchant', { merchant: 'other' }],
+    ['orderId', { orderId: 'ord_2' }],
+    ['orderDigest', { orderDigest: Buffer.alloc(32, 2) }],
+    ['decisionId', { decisionId: 'rvd_2' }],
+    ['decisionNumber', { decisionNumber: 2 }],
+    ['effectiveAtMs', { effectiveAtMs: FACTS.effectiveAtMs + 1 }],
+  ])('does not verify with another %s', (_, changed) => {
+    expect(isProven({ ...FACTS, ...changed })).toBe(false)
+  })
+
+  test('does not verify for a verdict that is not CLEAR, whatever type-checks elsewhere', () => {
+    const facts = { ...FACTS }
+    Object.assign(facts, { verdict: 'hold' })
+    expect(isProven(facts)).toBe(false)
+  })
+
+  test('does not verify where the end of one fact moves into the next', () => {
+    const moved = { ...FACTS, merchant: 'mai', orderId: 'nord_1' }
+    expect(signApproval(KEYS.signing, moved)).not.toEqual(APPROVAL)
+  })
+
+  test('verifies under the key before, which no longer signs', () => {
+    const rotated = reviewKeys(PREVIOUS, CURRENT)
+    expect(rotated.signing.id).not.toBe(KEYS.signing.id)
+    expect(rotated.verifying.map((key) => key.id)).toEqual([rotated.signing.id, KEYS.signing.id])
+    expect(isProven(FACTS, rotated)).toBe(true)
+  })
+
+  test('never verifies under a key id that is not known, nor under the id of another key', () => {
+    const rotated = reviewKeys(PREVIOUS, CURRENT)
+    expect(isProven(FACTS, KEYS, 'rk_unknown')).toBe(false)
+    expect(isProven(FACTS, KEYS, '')).toBe(false)
+    expect(isProven(FACTS, rotated, rotated.signing.id)).toBe(false)
+    expect(isProven(FACTS, reviewKeys(PREVIOUS))).toBe(false)
+  })
+
+  test('names its key inside: the same secret under another id signs otherwise', () => {
+    const renamed = { ...KEYS.signing, id: 'rk_renamed' }
+    expect(signApproval(renamed, FACTS)).not.toEqual(APPROVAL)
+  })
+
+  test('is worth nothing cut, empty, longer or with a bit flipped', () => {
+    const flipped = Buffer.from(APPROVAL)
+    flipped.writeUInt8(flipped.readUInt8(31) ^ 1, 31)
+    const forged = [
+      flipped,
+      APPROVAL.subarray(0, 31),
+      Buffer.alloc(0),
+      Buffer.alloc(32),
+      Buffer.concat([APPROVAL, Buffer.alloc(1)]),
+    ]
+    for (const one of forged) expect(isProven(FACTS, KEYS, KEYS.signing.id, one)).toBe(false)
+  })
+})

@@ -1,0 +1,161 @@
+import { create, fromBinary } from '@bufbuild/protobuf'
+import { afterAll, describe, expect, test } from 'vitest'
+import { bytesEqual, invariant, orThrow, REFUSALS, seededRandom, sha256 } from '#kernel/index.ts'
+import { checkReceipt } from './check-receipt.ts'
+import { BLIND, CONSISTENT, rechunk } from './damage.fixture.ts'
+import type { Damage, Stream } from './damage.fixture.ts'
+import {
+  HandOverRequestSchema,
+  HandOverResponseSchema,
+} from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+import type { HandOverRequest, HandOverResponse } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+import type { HandOverRecord } from './hand-over-record.ts'
+import { handOverReader } from './open-hand-over.ts'
+import type { OpenedHandOver } from './open-hand-over.ts'
+import { encode, KEYS, open, plain, record, seal } from './record.fixture.ts'
+import { settleVerdict } from './settle-verdict.ts'
+
+const VERDICTS = ['hold', 'clear', 'clear', 'hold', 'clear', 'unspecified'] as const
+const RECORDS = VERDICTS.map((verdict, n) => record(n, { verdict }))
+const OTHERS = VERDICTS.toReversed().map((verdict, n) => record(50 + n, { verdict }))
+const SENT = seal(RECORDS)
+const HOLDS = RECORDS.filter((one) => one.verdict !== 'clear').length
+const OTHER = seal(OTHERS, 'hov_2')
+const LANES = [6, 3, 1].map((size) => {
+  const stream = rechunk(encode(SENT.envelopes), size)
+  const { digest } = orThrow(open(stream))
+  const other = rechunk(encode(OTHER.envelopes), size)
+  return { stream, other, sent: { ...SENT, digest, holds: HOLDS } }
+})
+type Sent = (typeof LANES)[number]['sent']
+const CLEARED = new Map(
+  [...RECORDS, ...OTHERS].filter((one) => one.verdict === 'clear').map((one) => [one.orderId, one]),
+)
+
+/** What a certificate speaks of: the order that would ship, and the decision that let it. */
+const certified = (one: HandOverRecord): string =>
+  JSON.stringify({
+    merchant: one.merchant,
+    orderId: one.orderId,
+    currency: one.currency,
+    lines: one.lines.map(({ line, sku, qty }) => ({ line, sku, qty })),
+    shipTo: one.shipTo,
+    orderDigest: Buffer.from(one.orderDigest).toString('hex'),
+    decisionId: one.decisionId,
+    decisionNumber: one.decisionNumber,
+    effectiveAtMs: one.effectiveAtMs,
+  })
+
+type Result = { readonly code: string; readonly opened?: OpenedHandOver }
+
+/** Reads as the receiver does: to the first refusal, or to the end. */
+function read(stream: Stream): Result {
+  const reader = handOverReader()
+  for (const bytes of stream) {
+    const envelope = parse(bytes)
+    // A transport gives up where an envelope is no message; what came before it is still no batch.
+    if (!envelope) break
+    const pushed = reader.push(envelope)
+    if (!pushed.ok) return { code: pushed.refusal.code }
+  }
+  const opened = reader.finish()
+  return opened.ok ? { code: 'opened', opened: opened.value } : { code: opened.refusal.code }
+}
+
+function parse(bytes: Uint8Array): HandOverRequest | undefined {
+  try {
+    return fromBinary(HandOverRequestSchema, bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const textOf = (records: readonly HandOverRecord[]): string => JSON.stringify(records.map(plain))
+const SENT_TEXT = textOf(read(encode(SENT.envelopes)).opened?.records ?? [])
+
+/** True where a cleared order is not one that was cleared with this very content. */
+function isWrongClear(one: HandOverRecord): boolean {
+  const twin = CLEARED.get(one.orderId)
+  return !twin || certified(one) !== certified(twin)
+}
+
+/** The answer to one damaged stream: a refusal code, `unharmed`, `held`, or what is WRONG with it. */
+function judge(damaged: Stream, sent: Sent): string {
+  const { code, opened } = read(damaged)
+  if (!opened)
+    return Object.hasOwn(REFUSALS, code) ? code : `WRONG: ${code} is not in the catalogue`
+  if (read(damaged.slice(0, -1)).opened) return 'WRONG: it opens without its last envelope'
+  const cleared = opened.records.filter((one) => settleVerdict(one, KEYS).kind === 'clear')
+  const wrong = cleared.find(isWrongClear)
+  if (wrong) return `WRONG: ${wrong.orderId} is cleared`
+  // The sender hears of every difference: the receipt of other bytes is not the one it expects.
+  const isSame = bytesEqual(opened.digest, sent.digest) && textOf(opened.records) === SENT_TEXT
+  const isEcho = checkReceipt(sent, receiptOf(opened, cleared.length)).ok
+  if (isEcho !== isSame) return 'WRONG: the receipt hides the difference'
+  return isSame ? 'unharmed' : 'held'
+}
+
+function receiptOf(opened: OpenedHandOver, clears: number): HandOverResponse {
+  const { batchId, digest: rollingDigest } = opened
+  const records = opened.records.length
+  const holds = records - clears
+  return create(HandOverResponseSchema, { batchId, rollingDigest, records, holds, clears })
+}
+
+const CASES = 450
+const DAMAGES = new Map<string, Damage>(Object.entries({ ...BLIND, ...CONSISTENT }))
+
+/** Inflicts one kind of damage over streams of one, two and six chunks; counts the answers. */
+function inflict(kind: string): Record<string, number> {
+  const damage = DAMAGES.get(kind)
+  invariant(damage, `${kind} is a kind of damage`)
+  const random = seededRandom(sha256(kind).readUInt32BE())
+  const answers: Record<string, number> = {}
+  for (let index = 0; index < CASES; index += 1) {
+    const lane = LANES[index % LANES.length]
+    invariant(lane, 'there are lanes')
+    const answer = judge(damage(lane.stream, random, lane.other), lane.sent)
+    answers[answer] = (answers[answer] ?? 0) + 1
+  }
+  return answers
+}
+
+// What must come of the damage that the incident was made of, and of the attacks on its cure.
+const ANSWERS: Readonly<Record<string, readonly string[]>> = {
+  drop_end: ['envelope_truncated'],
+  truncate_fix_length: ['envelope_digest'],
+  reencode_no_47_all: ['verdict_count_mismatch'],
+  reencode_no_47_all_recounted: ['held'],
+  reencode_no_48_all: ['held'],
+  reencode_no_48_all_recounted: ['held'],
+  reencode_no_47_48_all: ['verdict_count_mismatch'],
+  reencode_swap_all: ['verdict_count_mismatch'],
+  reencode_swap_all_recounted: ['held'],
+  reencode_quantity: ['order_digest_mismatch'],
+  reencode_quantity_recounted: ['order_digest_mismatch'],
+  reencode_quantity_redigested: ['held'],
+  reencode_lose_record: ['manifest_mismatch'],
+  reencode_double_record_recounted: ['manifest_mismatch'],
+}
+
+describe('a damaged hand-over', () => {
+  const totals = new Map<string, number>()
+  afterAll(() => console.info('damaged hand-overs by answer:', Object.fromEntries(totals)))
+
+  test('is one of 20,000 cases and more, of streams that open unharmed before', () => {
+    expect(LANES.map(({ stream, sent }) => judge(stream, sent))).toEqual(
+      LANES.map(() => 'unharmed'),
+    )
+    expect(DAMAGES.size * CASES).toBeGreaterThan(20_000)
+  })
+
+  test.each([...DAMAGES.keys()])('by %s never clears what was not cleared', (kind) => {
+    const answers = inflict(kind)
+    for (const [answer, count] of Object.entries(answers))
+      totals.set(answer, (totals.get(answer) ?? 0) + count)
+    const given = Object.keys(answers).toSorted()
+    expect(given.filter((answer) => answer.startsWith('WRONG'))).toEqual([])
+    expect(given).toEqual(ANSWERS[kind] ?? given)
+    expect(Object.values(answers).reduce((all, one) => all + one, 0)).toBe(CASES)
+  })
+})
