@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { refuse } from '#kernel/index.ts'
+import { closeDatabase, openDatabase } from '#platform/index.ts'
+import type { Context } from '#platform/index.ts'
+import { createTestContext, createTestDatabase } from '../../tests/database.ts'
+import type { TestDatabase } from '../../tests/database.ts'
+import { anOrder, aRequest, stockShop, testPlacing } from '../../tests/shop.ts'
+import { handOverOnce } from './hand-over.ts'
+
+const ORDERS = 5
+
+let db: TestDatabase
+let context: Context
+beforeAll(async () => {
+  db = await createTestDatabase()
+  context = await createTestContext(db.database)
+  await stockShop(context, { A: 1_000 })
+})
+afterAll(() => db.drop())
+beforeEach(async () => {
+  await db.database.pool.query('delete from orders.handover_outbox')
+  const { place } = testPlacing(context)
+  await Promise.all(Array.from({ length: ORDERS }, () => place(aRequest(anOrder()))))
+})
+
+/** How many records a sender that comes now would carry; they are refused, so nothing is sent. */
+async function recordsFree(): Promise<number> {
+  let records = 0
+  await handOverOnce(context, (sealed) => {
+    records = sealed.records
+    return Promise.resolve(refuse('handover_conflict', 'only asked'))
+  })
+  return records
+}
+
+/** Starts a hand-over that travels until it is told how it ends. */
+function startTravelling(from: Context = context) {
+  const arrival = Promise.withResolvers<never>()
+  const departure = Promise.withResolvers<number>()
+  const round = handOverOnce(from, (sealed) => {
+    departure.resolve(sealed.records)
+    return arrival.promise
+  })
+  return { round, left: departure.promise, break: arrival.reject }
+}
+
+test('what one sender carries no other takes, and a fault gives it back', async () => {
+  const sender = startTravelling()
+  expect(await sender.left).toBe(ORDERS)
+  expect(await recordsFree()).toBe(0)
+  sender.break(new Error('the other end is gone'))
+  await expect(sender.round).rejects.toThrow('the other end is gone')
+  expect(await recordsFree()).toBe(ORDERS)
+})
+
+test('a sender that dies gives back what it carries, without a lease to wait for', async () => {
+  // The death of a process is the end of its connections; this one has one of its own to lose.
+  const database = openDatabase(db.runtimeUrl, { connectionsMax: 1 })
+  database.pool.on('connect', (client) => client.on('error', () => undefined))
+  const sender = startTravelling({ ...context, database })
+  await sender.left
+  expect(await recordsFree()).toBe(0)
+  await db.database.pool.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and state = 'idle in transaction'`,
+  )
+  await vi.waitFor(async () => expect(await recordsFree()).toBe(ORDERS))
+  sender.break(new Error('nobody hears this'))
+  await expect(sender.round).rejects.toThrow('nobody hears this')
+  await closeDatabase(database)
+})
+
+test('a refused batch stays in the outbox, and its orders travel one by one from then on', async () => {
+  const round = await handOverOnce(context, () =>
+    Promise.resolve(refuse('order_digest_mismatch', 'one of them is wrong')),
+  )
+  expect(round).toMatchObject({ records: 0, refusal: { code: 'order_digest_mismatch' } })
+  await db.database.pool.query('update orders.handover_outbox set not_before = now()')
+  expect(await recordsFree()).toBe(1)
+})
