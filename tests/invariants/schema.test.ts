@@ -72,6 +72,21 @@ test('the runtime role owns nothing, creates nothing and cannot change a history
   expect(owned).toEqual([])
 })
 
+test('an order has no verdict: only decisions have one, and what hangs on a CLEAR names it', async () => {
+  const columns = await rowsOf<{ name: string }>(`
+    select c.table_schema || '.' || c.table_name || '.' || c.column_name as name
+      from information_schema.columns c
+     where c.column_name ~ '(verdict|hold_for_review|approved|is_held)'
+       and c.table_schema !~ '^(pg_|information_schema$)'
+     order by 1`)
+  expect(columns.map((one) => one.name)).toEqual([
+    'fulfillment.decision.verdict',
+    'fulfillment.fulfillment_order.cleared_verdict',
+    'fulfillment.line_claim.verdict',
+    'orders.decision.verdict',
+  ])
+})
+
 async function rowsOf<R extends object>(sql: string, values: readonly unknown[] = []) {
   const client = new Client({ connectionString: db.ownerUrl })
   await client.connect()
