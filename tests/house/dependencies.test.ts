@@ -23,6 +23,7 @@ const lock = z
         dev: z.boolean().optional(),
         devOptional: z.boolean().optional(),
         license: z.string().optional(),
+        optionalDependencies: z.record(z.string(), z.string()).optional(),
         resolved: z.string().optional(),
       }),
     ),
@@ -50,6 +51,18 @@ test('the lockfile and the manifest name no registry', () => {
   for (const name of ['package.json', 'package-lock.json', '.npmrc']) {
     expect({ name, lines: registriesIn(readFileSync(name, 'utf8')) }).toEqual({ name, lines: [] })
   }
+})
+
+test('the lockfile holds what every machine may choose from, or npm ci refuses it', () => {
+  // npm leaves out another machine's binary that its registry lacks, and then calls its own file stale.
+  const locked = new Set(
+    Object.keys(lock.packages).map((path) => path.split('node_modules/').at(-1)),
+  )
+  const wanted = Object.values(lock.packages).flatMap((one) =>
+    Object.keys(one.optionalDependencies ?? {}),
+  )
+  expect(wanted.length).toBeGreaterThan(50)
+  expect(wanted.filter((name) => !locked.has(name))).toEqual([])
 })
 
 test('the guards see a copyleft license and a registry', () => {
