@@ -65,6 +65,16 @@ test('the lockfile holds what every machine may choose from, or npm ci refuses i
   expect(wanted.filter((name) => !locked.has(name))).toEqual([])
 })
 
+test('npm start names a program that npm ci has put there', () => {
+  // npm links the commands of packages, never the project's own.
+  const { scripts } = z
+    .object({ scripts: z.object({ start: z.string() }) })
+    .parse(JSON.parse(readFileSync('package.json', 'utf8')))
+  const [program = '', file = ''] = scripts.start.split(' ')
+  expect(program).toBe('node')
+  expect(existsSync(file)).toBe(true)
+})
+
 test('the guards see a copyleft license and a registry', () => {
   expect(isPermissive('GPL-3.0-only')).toBe(false)
   expect(isPermissive('(MIT AND LGPL-2.1)')).toBe(false)
