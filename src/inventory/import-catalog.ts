@@ -2,7 +2,7 @@ import { accept } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import { transact } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
-import { REFUSALS_KEPT_MAX } from '#platform/files/index.ts'
+import { checkRows } from '#platform/files/index.ts'
 import { readCatalog, upsertProducts } from '#catalog/index.ts'
 import type { CatalogFileRow, UpsertCounts } from '#catalog/index.ts'
 import { recordOpeningStock } from './record-opening-stock.ts'
@@ -24,7 +24,9 @@ export async function importCatalog(
   path: string,
   options: { readonly actor: string; readonly withStock: boolean },
 ): Promise<Outcome<CatalogImport>> {
-  const { rows, bad, refusals } = await readAll(path)
+  // A catalog is kept whole: a million products are some 200 MB, and one transaction must have them all.
+  const rows: CatalogFileRow[] = []
+  const { bad, refusals } = await checkRows(readCatalog(path), (row) => rows.push(row))
   if (bad > 0) return accept({ kind: 'refused', bad, refusals })
   return stockCatalog(context, rows, options)
 }
@@ -50,20 +52,4 @@ export async function stockCatalog(
     const stock = await recordOpeningStock(tx, merchant, opening, options.actor)
     return stock.ok ? accept({ kind: 'applied', products, stock: stock.value }) : stock
   })
-}
-
-// A catalog is kept whole: a million products are some 200 MB, and one transaction must have them all.
-async function readAll(path: string) {
-  const rows: CatalogFileRow[] = []
-  const refusals: Refusal[] = []
-  let bad = 0
-  for await (const row of readCatalog(path)) {
-    if (row.ok) {
-      rows.push(row.value)
-      continue
-    }
-    bad += 1
-    if (refusals.length < REFUSALS_KEPT_MAX) refusals.push(row.refusal)
-  }
-  return { rows, bad, refusals }
 }

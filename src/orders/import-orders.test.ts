@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestContext, createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
@@ -109,9 +110,15 @@ test('an import that is stopped finishes what is in flight, says so, and goes on
   expect(second).toMatchObject({ kind: 'done', known: first.placed, placed: 2_000 - first.placed })
 })
 
-test('a file that ends too early is refused even where bad rows may be passed over', async () => {
+test('a file that cannot be read to its end is refused even where bad rows may be passed over', async () => {
   const before = await placedNow()
-  const refused = await importOrders(placing, '/nowhere/orders.ndjson', { skipBad: true })
-  expect(refused).toMatchObject({ kind: 'refused', refusals: [{ code: 'file_unreadable' }] })
+  const lines = [...Array<string>(150).fill('not an order'), ...orders('cut', 4_000)]
+  const packed = gzipSync(lines.join('\n'))
+  const cut = await tempFile(packed.subarray(0, packed.length - 20))
+  for (const path of ['/nowhere/orders.ndjson', cut]) {
+    const refused = await importOrders(placing, path, { skipBad: true })
+    expect(refused.kind).toBe('refused')
+    expect(refused.refusals[0]).toMatchObject({ code: 'file_unreadable' })
+  }
   expect(await placedNow()).toBe(before)
 })

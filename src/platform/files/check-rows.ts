@@ -1,6 +1,9 @@
 import type { Outcome, Refusal } from '#kernel/index.ts'
 
-/** What a first pass over a file found. `bad` counts every refused row, `refusals` keeps the first 100. */
+/**
+ * What a first pass over a file found. `bad` counts every refused row, `refusals` keeps 100; that the
+ * file could not be read to its end (`file_unreadable`) is always kept, and comes first.
+ */
 export type CheckedRows = {
   readonly good: number
   readonly bad: number
@@ -25,7 +28,8 @@ export async function checkRows<T>(
       continue
     }
     bad += 1
-    if (refusals.length < REFUSALS_KEPT_MAX) refusals.push(row.refusal)
+    if (row.refusal.code === 'file_unreadable') refusals.unshift(row.refusal)
+    else if (refusals.length < REFUSALS_KEPT_MAX) refusals.push(row.refusal)
   }
-  return { good, bad, refusals }
+  return { good, bad, refusals: refusals.slice(0, REFUSALS_KEPT_MAX) }
 }

@@ -3,6 +3,9 @@ import type { Refusal } from '#kernel/index.ts'
 
 const MEANING: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist',
+  ENAMETOOLONG: 'is no name that a file can have',
+  ESPIPE: 'is a pipe, and a file is read twice: write it to a file first',
   EISDIR: 'is a folder',
   EACCES: 'may not be read by this user',
   EPERM: 'may not be read by this user',

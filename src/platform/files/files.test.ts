@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { asyncProperty, array, assert as check, boolean, constantFrom, string } from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -71,13 +74,24 @@ describe('lines', () => {
     expect(last?.ok === false && last.refusal.detail).toContain(words)
   })
 
-  test('a file that is missing or a folder is refused', async () => {
-    for (const path of ['/nowhere/orders.ndjson', tmpdir()]) {
+  test('a path that leads to no file is refused', async () => {
+    const file = await tempFile('a')
+    for (const path of ['/nowhere/orders', tmpdir(), join(file, 'b'), 'n'.repeat(5_000)]) {
       expect(await readAll(readLines(path))).toMatchObject([
         { ok: false, refusal: { code: 'file_unreadable' } },
       ])
     }
   })
+})
+
+test('a pipe is refused, since every file is read twice', async () => {
+  const path = `${await tempFile('')}.pipe`
+  execFileSync('mkfifo', [path])
+  const written = writeFile(path, 'a\n').catch(() => undefined)
+  expect(await readAll(readLines(path))).toMatchObject([
+    { ok: false, refusal: { code: 'file_unreadable', detail: expect.stringMatching(/pipe/) } },
+  ])
+  await written
 })
 
 describe('CSV', () => {
@@ -124,6 +138,17 @@ describe('CSV', () => {
     ])
   })
 
+  test('a record is never given without a line of it that could not be read', async () => {
+    const bad = Buffer.from([0xc3, 0x28])
+    const path = await tempFile(
+      Buffer.concat([Buffer.from('a,b\n1,"x\n'), bad, Buffer.from('\ny"\n3,4\n')]),
+    )
+    expect(await readAll(readCsv(path, ['a', 'b']))).toMatchObject([
+      { ok: false, refusal: { code: 'row_invalid', line: 3 } },
+      { ok: false, refusal: { code: 'row_invalid', line: 2 } },
+    ])
+  })
+
   test('a quoted field as long as a line may be is read without overflow', async () => {
     const long = '""'.repeat(500_000)
     const path = await tempFile(`a,b\n"${long}",2\n`)
@@ -141,6 +166,15 @@ describe('CSV', () => {
     expect(rows).toMatchObject([{ ok: false, refusal: { code: 'file_unreadable' } }])
     expect(rows[0]?.ok === false && rows[0].refusal.detail).toContain(named)
   })
+})
+
+test('a check tells first that a file ends too early, however many rows were bad before', async () => {
+  const packed = gzipSync(`a,b\n${'1\n'.repeat(REFUSALS_KEPT_MAX)}${'9\n'.repeat(20_000)}`)
+  const path = await tempFile(packed.subarray(0, packed.length - 20))
+  const { bad, refusals } = await checkRows(readCsv(path, ['a']))
+  expect(bad).toBeGreaterThan(REFUSALS_KEPT_MAX)
+  expect(refusals).toHaveLength(REFUSALS_KEPT_MAX)
+  expect(refusals[0]?.code).toBe('file_unreadable')
 })
 
 test('a check counts every bad row and keeps the first hundred', async () => {

@@ -57,13 +57,15 @@ function toRow(
   return accept({ line, fields })
 }
 
-// A record goes on in the next line while a quoted field is open: its quotes so far are odd.
+// A record goes on in the next line while a quoted field is open: its quotes so far are odd. Where a
+// line of it cannot be read, nobody knows where it ends, and reading stops.
 async function* readRecords(path: string): AsyncGenerator<Outcome<TextLine>> {
   let open: { readonly line: number; readonly texts: string[] } | undefined
   let length = 0
   for await (const read of readLines(path)) {
     if (!read.ok) {
       yield read
+      if (open) break
       continue
     }
     const { line, text } = read.value
