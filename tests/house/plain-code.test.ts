@@ -3,13 +3,13 @@ import { filesBelow, isTestFile, withoutComments } from './source-files.ts'
 import type { SourceFile } from './source-files.ts'
 
 const sources = filesBelow('src')
-const files = [...sources, ...filesBelow('tests')]
+const files = ['src', 'tests', 'scripts'].flatMap(filesBelow)
 
 /** What is never written, as it would stand in the code, and what to call it. */
 const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
   [/(?::|\bas|[<,|&]|=>)\s*any\b(?!\s*\()/, 'any'],
   [/\bany\[\]/, 'any'],
-  [/^export default\b/m, 'a default export'],
+  [/^export default\b|\bas default\b/m, 'a default export'],
   [/^(?:export )?(?:const )?enum\s/m, 'an enum'],
   [/^(?:export )?namespace\s/m, 'a namespace'],
 ]
@@ -40,6 +40,7 @@ test('the guards see what they forbid', () => {
   expect(at('type X = string | any')).toHaveLength(1)
   expect(at('// @ts-ignore\nf()')).toHaveLength(1)
   expect(at('const a = 1\nexport default a')).toHaveLength(1)
+  expect(at('export { a as default }')).toHaveLength(1)
   expect(at('export enum A {}')).toHaveLength(1)
   expect(at('// as any other\n/** any: no */\nconst text = "has: any"')).toHaveLength(0)
   expect(isVague('src/orders/order-utils.ts')).toBe(true)
@@ -48,6 +49,8 @@ test('the guards see what they forbid', () => {
   expect(isVague('src/platform/serve-route.ts')).toBe(false)
   const bare = 'export const a = 1\n/** Told. */\nexport function b() {}\n\nexport type C = 1\n'
   expect(untold({ path: 'src/a.ts', text: bare })).toEqual(['src/a.ts: a', 'src/a.ts: C'])
+  const list = 'const a = 1\nexport {\n  a,\n}\nexport { b } from "./b.ts"\n'
+  expect(untold({ path: 'src/a.ts', text: list })).toEqual(['src/a.ts: a list'])
 })
 
 function forbidden({ path, text }: SourceFile): readonly string[] {
@@ -73,7 +76,8 @@ function exportsOf(text: string): readonly string[] {
 // one, and so do a schema and the type inferred from it.
 function untold({ path, text }: SourceFile): readonly string[] {
   const lines = text.split('\n')
-  return lines.flatMap((line, index) => {
+  const lists = /^export \{[^}]*\}(?! from )/m.test(text) ? [`${path}: a list`] : []
+  const untoldLines = lines.flatMap((line, index) => {
     const name = EXPORTED.exec(line)?.[1]
     if (name === undefined) return []
     let above = index - 1
@@ -82,6 +86,7 @@ function untold({ path, text }: SourceFile): readonly string[] {
     const isToldOf = (lines[above] ?? '').trimEnd().endsWith('*/')
     return isOverload || isToldOf || isInferred(line, text) ? [] : [`${path}: ${name}`]
   })
+  return [...untoldLines, ...lists]
 }
 
 function isInferred(line: string, text: string): boolean {

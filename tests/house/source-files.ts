@@ -17,13 +17,16 @@ export function isTestFile(path: string): boolean {
   return path.startsWith('tests/') || path.endsWith('.test.ts') || path.endsWith('.fixture.ts')
 }
 
-/** What a file imports or re-exports, as written. */
+/**
+ * What a file imports or re-exports, as written, each once. Any string that begins as the name of a
+ * folder of `src` counts, however it is loaded.
+ */
 export function importsOf(text: string): readonly string[] {
-  const found = text.matchAll(/(?:^|\n)(?:import|export)\b[^'\n;]*(?:\n[^'\n;]*)*?'([^']+)'/g)
-  const late = text.matchAll(/\bimport\(\s*'([^']+)'/g)
-  return [...found, ...late]
-    .filter((match) => /\bfrom\s*'[^']+'$|\bimport\s*\(?\s*'[^']+'$/.test(match[0]))
-    .map((match) => match[1] ?? '')
+  const targets = [
+    ...text.matchAll(/\b(?:from|import)\s*\(?\s*(['"`])([^'"`\n]+)\1/g),
+    ...text.matchAll(/(['"`])(#[a-z]+\/[^'"`\n]*)\1/g),
+  ]
+  return [...new Set(targets.map((match) => match[2] ?? ''))]
 }
 
 /** The text without its comments. Good enough to look for words; not a parser. */

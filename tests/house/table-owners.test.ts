@@ -28,6 +28,9 @@ test('the guard sees each kind of write into the schema of another folder', () =
   expect(at('truncate inventory.stock')).toHaveLength(1)
   expect(at('update only inventory.stock')).toHaveLength(1)
   expect(at('insert into "inventory"."stock"')).toHaveLength(1)
+  expect(at('copy inventory.stock from stdin')).toHaveLength(1)
+  expect(at('insert into ${schema}.stock (a)')).toHaveLength(1)
+  expect(at('delete from inventory.${table}')).toHaveLength(1)
   expect(at('select * from inventory.stock; insert into orders."order" (a)')).toEqual([])
 })
 
@@ -40,9 +43,14 @@ function faults({ path, text }: SourceFile): readonly string[] {
 
 function writesOf(text: string): readonly (readonly [schema: string, table: string])[] {
   const written = text.matchAll(
-    /\b(?:insert\s+into|merge\s+into|delete\s+from|update|truncate(?:\s+table)?)\s+(?:only\s+)?"?([a-z_]+)"?\."?([a-z_]+)/gi,
+    /\b(?:insert\s+into|merge\s+into|delete\s+from|update|copy|truncate(?:\s+table)?)\s+(?:only\s+)?"?([a-z_]+)"?\.(?:"?([a-z_]+))?/gi,
   )
-  return [...written]
-    .map((match) => [match[1] ?? '', match[2] ?? ''] as const)
-    .filter(([schema]) => schemas.has(schema))
+  // A schema that is put in at run time could be any.
+  const unnamed = text.matchAll(/\b((?:insert|merge)\s+into|delete\s+from)\s+(?:only\s+)?"?\$\{/gi)
+  return [
+    ...[...written]
+      .map((match) => [match[1] ?? '', match[2] ?? '${}'] as const)
+      .filter(([schema]) => schemas.has(schema)),
+    ...[...unnamed].map(() => ['${}', '${}'] as const),
+  ]
 }
