@@ -13,6 +13,16 @@ export type ReserveRequest = {
   readonly maySplit: boolean
 }
 
+/** Stock rows under lock: what is free of each SKU, and which are withdrawn from sale. */
+export type LockedStock = { readonly free: FreeStock; readonly quarantined: ReadonlySet<string> }
+
+/** An answer to each request in order, and the write that backs the accepted ones. */
+export type Reserved = {
+  readonly answers: readonly Outcome<readonly Allocation[]>[]
+  /** Must be awaited before the transaction commits: it travels with the caller's own writes. */
+  readonly written: Promise<void>
+}
+
 /**
  * Reserves whole orders in the order given, each fully or not at all: `insufficient_stock` names the
  * short lines, `sku_quarantined` the SKU. Set-based: one lock, one update, one ledger insert a batch.
@@ -22,33 +32,49 @@ export async function reserveStock(
   merchant: string,
   requests: readonly ReserveRequest[],
 ): Promise<readonly Outcome<readonly Allocation[]>[]> {
-  const skus = [...new Set(requests.flatMap((one) => one.lines.map((line) => line.sku)))].toSorted()
-  const { free, quarantined } = await freeStock(tx, merchant, skus)
-  const outcomes = requests.map((one) => reserveOne(one, free, quarantined))
-  const taken = requests.flatMap((one, index) => {
-    const outcome = outcomes[index]
-    return outcome?.ok
-      ? outcome.value.map((part) => Object.assign({ subjectId: one.subjectId }, part))
-      : []
-  })
-  if (taken.length > 0) await take(tx, merchant, taken)
-  return outcomes
+  const skus = requests.flatMap((one) => one.lines.map((line) => line.sku))
+  const { answers, written } = reserveFrom(
+    tx,
+    merchant,
+    await lockFreeStock(tx, merchant, skus),
+    requests,
+  )
+  await written
+  return answers
 }
 
-async function freeStock(
+/** Locks the rows of some SKUs, in the one global order, and reads what is free. */
+export async function lockFreeStock(
   tx: Transaction,
   merchant: string,
   skus: readonly string[],
-): Promise<{ free: FreeStock; quarantined: Set<string> }> {
+): Promise<LockedStock> {
   const free: FreeStock = new Map()
   const quarantined = new Set<string>()
-  for (const row of await many(tx, lockStock, { merchant, skus })) {
+  for (const row of await many(tx, lockStock, { merchant, skus: [...new Set(skus)].toSorted() })) {
     if (row.is_quarantined) quarantined.add(row.sku)
     const byLocation = free.get(row.sku) ?? new Map<string, number>()
     byLocation.set(row.location_id, row.available)
     free.set(row.sku, byLocation)
   }
   return { free, quarantined }
+}
+
+/** Reserves from rows that this transaction has locked; what is taken is taken from `locked` too. */
+export function reserveFrom(
+  tx: Transaction,
+  merchant: string,
+  { free, quarantined }: LockedStock,
+  requests: readonly ReserveRequest[],
+): Reserved {
+  const answers = requests.map((one) => reserveOne(one, free, quarantined))
+  const parts = requests.flatMap((one, index) => {
+    const answer = answers[index]
+    return answer?.ok
+      ? answer.value.map((part) => Object.assign({ subjectId: one.subjectId }, part))
+      : []
+  })
+  return { answers, written: parts.length > 0 ? take(tx, merchant, parts) : Promise.resolve() }
 }
 
 function reserveOne(

@@ -22,6 +22,9 @@ export const lockStock = statement({
        for update`,
 })
 
+// In set-based updates the merchant comes out of the materialized set: on a table without statistics
+// PostgreSQL takes one merchant for few rows, and would compare every row with every item of the set.
+
 /**
  * A sale: units go from available to reserved where there are enough and the SKU is not in
  * quarantine, and the ledger gets its rows in the same statement. Returns how many rows gave.
@@ -41,11 +44,14 @@ export const takeStock = statement({
   },
   row: { taken: 'int8' },
   text: `
-    with taken as (
+    with d as materialized (
+      select $merchant as merchant_id, u.sku, u.location_id, u.units
+        from unnest($skus, $locations, $units) as u(sku, location_id, units)
+    ), taken as (
       update inventory.stock s
          set available = s.available - d.units, reserved = s.reserved + d.units
-        from unnest($skus, $locations, $units) as d(sku, location_id, units)
-       where s.merchant_id = $merchant and s.sku = d.sku and s.location_id = d.location_id
+        from d
+       where s.merchant_id = d.merchant_id and s.sku = d.sku and s.location_id = d.location_id
          and s.available >= d.units and s.quarantined_at is null
       returning 1
     ), ledger as (
@@ -73,13 +79,17 @@ export const moveStock = statement({
   },
   row: { sku: 'text', location_id: 'text', on_hand: 'int8', available: 'int8' },
   text: `
+    with d as materialized (
+      select $merchant as merchant_id, u.sku, u.location_id, u.on_hand, u.reserved
+        from unnest($skus, $locations, $on_hand, $reserved) as u(sku, location_id, on_hand, reserved)
+    )
     update inventory.stock s
        set on_hand = s.on_hand + d.on_hand,
            reserved = s.reserved + d.reserved,
            available = greatest(s.on_hand + d.on_hand - s.reserved - d.reserved, 0),
            shortfall = greatest(s.reserved + d.reserved - s.on_hand - d.on_hand, 0)
-      from unnest($skus, $locations, $on_hand, $reserved) as d(sku, location_id, on_hand, reserved)
-     where s.merchant_id = $merchant and s.sku = d.sku and s.location_id = d.location_id
+      from d
+     where s.merchant_id = d.merchant_id and s.sku = d.sku and s.location_id = d.location_id
     returning s.sku, s.location_id, s.on_hand, s.available`,
 })
 

@@ -61,20 +61,28 @@ const clearHandedOver = statement({
   name: 'orders.clear_handed_over',
   params: { merchant: 'text', orders: 'text[]', numbers: 'int4[]' },
   text: `
+    with d as materialized (
+      select $merchant as merchant_id, u.order_id, u.number
+        from unnest($orders, $numbers) as u(order_id, number)
+    )
     delete from orders.handover_outbox q
-     using unnest($orders, $numbers) as d(order_id, number)
-     where q.merchant_id = $merchant and q.order_id = d.order_id and q.number = d.number`,
+     using d
+     where q.merchant_id = d.merchant_id and q.order_id = d.order_id and q.number = d.number`,
 })
 
 const postpone = statement({
   name: 'orders.postpone_hand_over',
   params: { merchant: 'text', orders: 'text[]', numbers: 'int4[]', code: 'text', delay_ms: 'int4' },
   text: `
+    with d as materialized (
+      select $merchant as merchant_id, u.order_id, u.number
+        from unnest($orders, $numbers) as u(order_id, number)
+    )
     update orders.handover_outbox q
        set attempts = attempts + 1, last_code = $code,
            not_before = now() + make_interval(secs => $delay_ms / 1000.0 * least(attempts + 1, 60))
-      from unnest($orders, $numbers) as d(order_id, number)
-     where q.merchant_id = $merchant and q.order_id = d.order_id and q.number = d.number`,
+      from d
+     where q.merchant_id = d.merchant_id and q.order_id = d.order_id and q.number = d.number`,
 })
 
 type Claimed = RowOf<typeof claimOutbox.row>

@@ -24,12 +24,16 @@ export function openDatabase(url: string, options: { connectionsMax?: number } =
     connectionString: url,
     max: options.connectionsMax ?? 10,
     types: parsers,
+    // Statements that do not wait for each other's answers travel together; see `together`.
+    pipeline: true,
     options: '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000',
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
   })
   // An idle connection that breaks (restart, failover) must not end the process; the next use says so.
   pool.on('error', () => undefined)
+  // Nor may one that breaks between two statements of a transaction: the next statement fails.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return { pool }
 }
 
@@ -59,8 +63,11 @@ export async function withTransaction<T>(
     const client = await database.pool.connect()
     let isBroken = false
     try {
-      await client.query('begin')
+      const begun = client.query('begin')
+      // `begin` travels with the first statement; where it fails, that statement fails too.
+      begun.catch(() => undefined)
       const value = await body({ client, isTransaction: true })
+      await begun
       await client.query('commit')
       return value
     } catch (fault) {
