@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome, Refusal, RefusalCode } from '#kernel/index.ts'
-import { parseStrictJson } from '../webhooks/strict-json.ts'
+import { isStorableText, parseStrictJson } from '../webhooks/strict-json.ts'
 import type { FieldError } from './problem.ts'
 import type { AnyRoute } from './route.ts'
 
@@ -55,10 +55,27 @@ type Checked = { ok: true; value: never } | ({ ok: false } & BadInput)
 function checker(schema: z.ZodType<never> | undefined, code: RefusalCode) {
   if (!schema) return (): Checked => ({ ok: true, value: ABSENT.body })
   return (value: unknown): Checked => {
+    const unstorable = code === 'query_invalid' ? unstorableField(value) : undefined
+    if (unstorable !== undefined) return { ok: false, ...unreadable(code, unstorable) }
     const result = schema.safeParse(value)
     return result.success
       ? { ok: true, value: result.data }
       : { ok: false, ...badInput(code, result.error.issues) }
+  }
+}
+
+// A path and a query can spell U+0000 as %00; what JSON may spell is judged where it is parsed.
+function unstorableField(parts: unknown): string | undefined {
+  if (typeof parts !== 'object' || parts === null) return undefined
+  const bad = Object.entries(parts).find(([, value]) => !isStorableText(String(value)))
+  return bad?.[0].slice(0, 100)
+}
+
+function unreadable(code: RefusalCode, field: string): BadInput {
+  const errors = [{ field, detail: 'has a character that no text here holds' }]
+  return {
+    refusal: refuse(code, `${field}: ${errors[0]?.detail ?? ''}.`, { field }).refusal,
+    errors,
   }
 }
 
@@ -116,6 +133,9 @@ function parseForm(bytes: Buffer): Outcome<unknown> {
   const names = [...fields.keys()]
   if (new Set(names).size !== names.length || names.includes('__proto__')) {
     return refuse('body_malformed', 'The form has a field twice.')
+  }
+  if (!names.every((name) => isStorableText(name + (fields.get(name) ?? '')))) {
+    return refuse('body_malformed', 'The form has text with U+0000.')
   }
   return accept(Object.fromEntries(fields))
 }

@@ -112,6 +112,26 @@ test('a query or path that is wrong is refused by name', async () => {
   })
 })
 
+test('a NUL in a path, a query or a form is refused before a row is asked for it', async () => {
+  const find = route({
+    ...open,
+    method: 'POST',
+    path: '/find',
+    query: z.object({ q: z.string().optional() }),
+    bodyFormat: 'form',
+    body: z.object({ q: z.string() }),
+    handle: async () => accept({ status: 200, body: {} }),
+  })
+  const url = await start(item, find)
+  const inPath = await problemOf(await fetch(`${url}/items/a%00b`))
+  expect(inPath).toMatchObject({ status: 422, code: 'query_invalid', field: 'id' })
+  const form = 'application/x-www-form-urlencoded'
+  const inQuery = await problemOf(await post(`${url}/find?q=%00`, 'q=a', form))
+  expect(inQuery).toMatchObject({ status: 422, code: 'query_invalid', field: 'q' })
+  const inForm = await problemOf(await post(`${url}/find`, 'q=%00', form))
+  expect(inForm).toMatchObject({ status: 400, code: 'body_malformed' })
+})
+
 test('a body above the limit of its route is refused', async () => {
   const small = { ...echo, path: '/small', bodyMaxBytes: 10 }
   const url = await start(small)

@@ -6,7 +6,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * JSON (RFC 8259) of raw bytes as I-JSON (RFC 7493) wants it: UTF-8 or refused, no key twice in one
- * object, at most 64 levels. `{"hold":true,"hold":false}` has no meaning and must not get one.
+ * object, no lone surrogate, at most 64 levels. `{"hold":true,"hold":false}` has no meaning and must
+ * not get one. U+0000 is refused too: no column of text holds it.
  */
 export function parseStrictJson(bytes: Uint8Array): Outcome<unknown, Refusal<'body_malformed'>> {
   let text: string
@@ -49,9 +50,14 @@ function structureFault(text: string): string | undefined {
         break
       case '"': {
         const end = endOfString(text, at)
+        const spelled = text.slice(at, end + 1)
+        // Raw bytes hold neither a NUL nor a surrogate here: only an escape can spell one.
+        if (spelled.includes('\\u') && !isStorableText(String(JSON.parse(spelled)))) {
+          return 'The body has text with U+0000 or half of a surrogate pair.'
+        }
         if (isKeyNext) {
           const keys = open.at(-1)
-          const key = String(JSON.parse(text.slice(at, end + 1)))
+          const key = String(JSON.parse(spelled))
           if (keys?.has(key) === true) return 'The body has the same key twice in one object.'
           keys?.add(key)
           isKeyNext = false
@@ -63,6 +69,11 @@ function structureFault(text: string): string | undefined {
     }
   }
   return undefined
+}
+
+/** Whether PostgreSQL and canonical JSON can hold a text: no U+0000, no lone surrogate. */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
 }
 
 function endOfString(text: string, start: number): number {
