@@ -5,7 +5,7 @@ const MEANING: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
   ENOTDIR: 'does not exist',
   ENAMETOOLONG: 'is no name that a file can have',
-  ESPIPE: 'is a pipe, and a file is read twice: write it to a file first',
+  ESPIPE: 'is a pipe, and reading begins again after the check: write it to a file first',
   EISDIR: 'is a folder',
   EACCES: 'may not be read by this user',
   EPERM: 'may not be read by this user',

@@ -84,7 +84,7 @@ describe('lines', () => {
   })
 })
 
-test('a pipe is refused, since every file is read twice', async () => {
+test('a pipe is refused, since it cannot be read again after a check', async () => {
   const path = `${await tempFile('')}.pipe`
   execFileSync('mkfifo', [path])
   const written = writeFile(path, 'a\n').catch(() => undefined)
