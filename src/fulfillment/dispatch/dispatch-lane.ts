@@ -92,6 +92,9 @@ async function settle(
   const { log } = deps.context
   const done = await work
   const fields = { dispatch_id: done.dispatchId, partner_id: done.partner, code: done.code }
+  // Paused before the dispatch is queued again, or the next claim would send it to a partner that
+  // refuses us.
+  if (done.next.pauseReason !== undefined) await pause(deps, done, done.next.pauseReason)
   const isWritten = await completions.submit(done)
   if (isWritten !== true) {
     log.warn(fields, 'the lease of a dispatch was lost; its outcome is for the new owner')
@@ -99,13 +102,15 @@ async function settle(
   }
   if (LOUD.has(done.next.state)) log.error(fields, `dispatch is ${done.next.state}`)
   else log.info(fields, `dispatch is ${done.next.state}`)
-  if (done.next.pauseReason === undefined) return
-  log.error(fields, 'the partner refuses us: its lane is paused')
-  await pausePartner(deps.context, {
-    partner: done.partner,
-    actor: 'dispatch',
-    reason: done.next.pauseReason,
-  })
+}
+
+async function pause(deps: WorkerDeps, done: Completion, reason: string): Promise<void> {
+  const { context } = deps
+  context.log.error(
+    { dispatch_id: done.dispatchId, partner_id: done.partner, code: done.code },
+    'the partner refuses us: its lane is paused',
+  )
+  await pausePartner(context, { partner: done.partner, actor: 'dispatch', reason })
 }
 
 const LOUD = new Set(['needs_operator', 'quarantined'])

@@ -2,7 +2,8 @@ import { statement } from '#platform/index.ts'
 
 /**
  * The intent: takes due dispatches of a partner up to its free concurrency and marks them as being
- * sent, in database time. A dispatch of an earlier fence epoch (before a restore) is left alone.
+ * sent, in database time. A dispatch of an earlier fence epoch (before a restore) is left alone, and
+ * so is every dispatch of a partner that is paused.
  */
 export const claimDue = statement({
   name: 'fulfillment.claim_due_dispatches',
@@ -33,6 +34,8 @@ export const claimDue = statement({
        where d.merchant_id = $merchant and d.partner_id = $partner and d.state = 'queued'
          and d.next_attempt_at <= now()
          and d.fence_epoch = (select fence_epoch from platform.instance)
+         and exists (select from partners.partner p
+                      where p.merchant_id = $merchant and p.id = $partner and p.paused_at is null)
        order by d.next_attempt_at, d.id
        limit greatest(0, least($limit, $concurrency - (select sending from busy)))
          for update skip locked
