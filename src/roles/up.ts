@@ -7,6 +7,7 @@ import { findGround, MERCHANT, openInstallation } from './installation.ts'
 import type { Installation } from './installation.ts'
 import { startSamplePartners } from './sample-partners.ts'
 import { openSampleShop } from './sample-shop.ts'
+import { watchSample } from './watch-sample.ts'
 import { ROLES, serveRoles } from './serve-roles.ts'
 import type { Serving } from './serve-roles.ts'
 
@@ -94,6 +95,7 @@ async function startAll(
       say(`${name.padEnd(12)} ${url}/ledger (simulated partner)`)
   }
   await sayWhere(installation, serving, config, say)
+  if (options.demo) tellOfSample(installation, say, shutdown)
   return accept(serving)
 }
 
@@ -112,4 +114,16 @@ async function sayWhere(
   say(`Metrics      ${origin}/metrics`)
   say(`gRPC         ${serving.grpcUrl ?? ''}`)
   say(`Console      ${origin}${path} (works once, for 15 minutes)`)
+}
+
+// Behind the start, not part of it: a shop that is slow to ship is up all the same.
+function tellOfSample(installation: Installation, say: Say, shutdown: Shutdown): void {
+  const stopping = new AbortController()
+  const watching = watchSample(installation.context, say, stopping.signal).catch((fault: unknown) =>
+    installation.context.log.warn({ err: fault }, 'the sample shop could not be watched'),
+  )
+  shutdown.onShutdown('sample watch', async () => {
+    stopping.abort()
+    await watching
+  })
 }
