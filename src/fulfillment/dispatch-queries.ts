@@ -79,15 +79,6 @@ const selectLines = statement({
      order by fulfillment_id`,
 })
 
-const countStates = statement({
-  name: 'fulfillment.count_dispatches',
-  params: { merchant: 'text' },
-  row: { state: 'text', count: 'int8' },
-  text: `
-    select state, count(*) as count from fulfillment.dispatch
-     where merchant_id = $merchant group by state order by state`,
-})
-
 /** A dispatch as lists show it. */
 export type DispatchRow = RowOf<typeof DISPATCH>
 /** One attempt; `response` is the beginning of the answer, bytes that are not ASCII escaped. */
@@ -130,13 +121,4 @@ export function linesOf(
   id: string,
 ): Promise<readonly DispatchLineRow[]> {
   return read(database, selectLines, { merchant, id })
-}
-
-/** How many dispatches are in each state that has any. */
-export async function dispatchCounts(
-  database: Database,
-  merchant: string,
-): Promise<Readonly<Record<string, number>>> {
-  const rows = await read(database, countStates, { merchant })
-  return Object.fromEntries(rows.map((row) => [row.state, row.count]))
 }

@@ -35,7 +35,7 @@ export type {
   Scope,
 } from './http/route.ts'
 export type { Context, Log } from './context.ts'
-export { LOG_LEVELS, readConfig, SETTINGS } from './config.ts'
+export { readConfig, SETTINGS } from './config.ts'
 export type { Config, LogLevel, Setting } from './config.ts'
 export { createLog, silentLog } from './log.ts'
 export type { LogSink } from './log.ts'

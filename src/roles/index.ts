@@ -1,4 +1,4 @@
-export { findGround, MERCHANT, openInstallation } from './installation.ts'
+export { findGround, openInstallation } from './installation.ts'
 export type { Ground, Installation } from './installation.ts'
 export { parseRoles, ROLES } from './serve-roles.ts'
 export type { RoleName, Serving } from './serve-roles.ts'

@@ -1,3 +1,3 @@
 export { isPublicAddress } from './address-policy.ts'
-export { OUTBOUND_LIMITS, openOutbound } from './send-request.ts'
+export { openOutbound } from './send-request.ts'
 export type { Outbound, OutboundLimits, OutboundRequest, OutboundResult } from './send-request.ts'

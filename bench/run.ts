@@ -1,0 +1,59 @@
+// `npm run bench -- [NAME…] [--json] [--quick]`: runs benches one after the other, prints a table or JSON.
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { Effort, Figure } from './figure.ts'
+import { flashSale } from './flash-sale.ts'
+import { hotSku } from './hot-sku.ts'
+import { intake } from './intake.ts'
+import { latency } from './latency.ts'
+import { reads } from './reads.ts'
+import { start } from './start.ts'
+import { storage } from './storage.ts'
+
+const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = {
+  intake,
+  'hot-sku': hotSku,
+  'flash-sale': flashSale,
+  latency,
+  storage,
+  reads,
+  start,
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+})
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES)
+const unknown = names.find((name) => !(name in BENCHES))
+if (unknown) {
+  process.stderr.write(
+    `usage_invalid: ${unknown} is not a bench; there are ${Object.keys(BENCHES).join(', ')}\n`,
+  )
+  process.exit(2)
+}
+const effort: Effort = values.quick ? { pairs: 1, seconds: 2 } : { pairs: 5, seconds: 4 }
+const results: Record<string, readonly Figure[]> = {}
+for (const name of names) {
+  const figures = (await BENCHES[name]?.(effort)) ?? []
+  results[name] = figures
+  if (!values.json) print(name, figures)
+}
+if (values.json) {
+  const machine = { cores: cpus().length, cpu: cpus()[0]?.model, node: process.version }
+  process.stdout.write(
+    `${JSON.stringify({ at: new Date().toISOString(), machine, effort, results }, null, 2)}\n`,
+  )
+}
+
+function print(name: string, figures: readonly Figure[]): void {
+  process.stdout.write(`\n${name}\n`)
+  const width = Math.max(...figures.map((figure) => figure.name.length))
+  for (const { name: title, value, unit, goal, met } of figures) {
+    const verdict = met === undefined ? '' : met ? '  met' : '  NOT MET'
+    const shown = Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
+    process.stdout.write(
+      `  ${title.padEnd(width)}  ${shown.padStart(9)} ${unit}${goal ? `  (goal ${goal})` : ''}${verdict}\n`,
+    )
+  }
+}
