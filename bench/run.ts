@@ -2,6 +2,7 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Effort, Figure } from './figure.ts'
+import { endToEnd } from './end-to-end.ts'
 import { flashSale } from './flash-sale.ts'
 import { hotSku } from './hot-sku.ts'
 import { intake } from './intake.ts'
@@ -15,6 +16,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
   'hot-sku': hotSku,
   'flash-sale': flashSale,
   latency,
+  'end-to-end': endToEnd,
   storage,
   reads,
   start,

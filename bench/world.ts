@@ -17,6 +17,9 @@ import { stockOurs } from './stock-ours.ts'
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
+/** The master key of every bench server. */
+export const BENCH_MASTER_KEY = Buffer.alloc(32, 3)
+
 /** One PostgreSQL with both sides' databases, stocked alike. */
 export type World = {
   readonly cluster: ThrowawayCluster
@@ -44,7 +47,7 @@ export async function openWorld(products = 1_000): Promise<World> {
   const cluster = await startThrowaway({ forceTcp: true })
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'))
   const keyFile = join(folder, 'master.key')
-  await writeFile(keyFile, Buffer.alloc(32, 3), { mode: 0o600 })
+  await writeFile(keyFile, BENCH_MASTER_KEY, { mode: 0o600 })
   orThrow(await migrate(cluster.ownerUrl))
   const skus = Array.from({ length: products }, (_, n) => `SKU-${String(n).padStart(5, '0')}`)
   const stock = new Map([
