@@ -43,15 +43,24 @@ export type Installation = {
 
 /**
  * Finds the database: the configured one, else the embedded one that a live process runs, else the
- * embedded one started for as long as this process needs it.
+ * embedded one started for as long as this process needs it. With `isOwn` never the one of another
+ * process: it would stop with that process, so it is refused with `data_dir_busy`.
  */
-export async function findGround(config: Config): Promise<Outcome<Ground>> {
+export async function findGround(
+  config: Config,
+  { isOwn = false }: { isOwn?: boolean } = {},
+): Promise<Outcome<Ground>> {
   if (config.databaseUrl) return configuredGround(config, config.databaseUrl)
+  if (isOwn) return embeddedGround(config)
   const running = await attachEmbedded(config.dataDir)
   if (running.ok) {
     const masterKey = await readMasterKey(config.dataDir)
     return accept({ ...running.value, masterKey, stop: () => Promise.resolve() })
   }
+  return embeddedGround(config)
+}
+
+async function embeddedGround(config: Config): Promise<Outcome<Ground>> {
   const started = await startEmbedded({ dataDir: config.dataDir })
   if (!started.ok) return started
   const engine = started.value

@@ -68,7 +68,7 @@ async function startAll(
   shutdown: Shutdown,
 ): Promise<Outcome<Serving>> {
   const { say, log } = options
-  const ground = await findGround(config)
+  const ground = await findGround(config, { isOwn: true })
   if (!ground.ok) return ground
   shutdown.onShutdown('database', () => ground.value.stop())
   if (ground.value.notice) say(ground.value.notice)
