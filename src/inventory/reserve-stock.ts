@@ -98,7 +98,7 @@ function reserveOne(
   const [first] = result.lines
   return refuse(
     'insufficient_stock',
-    `Not enough stock for ${result.lines.map((line) => line.sku).join(', ')}.`,
+    `Not enough stock for ${[...new Set(result.lines.map((line) => line.sku))].join(', ')}.`,
     {
       field: `lines[${(first?.lineNo ?? 1) - 1}].qty`,
       meta: {

@@ -26,13 +26,16 @@ const record = (
   transact(db.database, (tx) => recordStock(tx, 'main', document, 'test'))
 const receive = (sku: string, quantity: number, id = `rcv-${sku}`) =>
   record({ id, kind: 'receive', lines: [{ sku, locationId: 'loc-a', quantity }] })
-const buy = (sku: string, qty: number, subjectId: string) =>
+const buyLines = (
+  lines: readonly { lineNo: number; sku: string; qty: number }[],
+  subjectId: string,
+) =>
   withTransaction(db.database, async (tx) => {
-    const [answer] = await reserveStock(tx, 'main', [
-      { subjectId, maySplit: true, lines: [{ lineNo: 1, sku, qty }] },
-    ])
+    const [answer] = await reserveStock(tx, 'main', [{ subjectId, maySplit: true, lines }])
     return answer
   })
+const buy = (sku: string, qty: number, subjectId: string) =>
+  buyLines([{ lineNo: 1, sku, qty }], subjectId)
 const row = async (sku: string) => (await listStock(db.database, 'main', { sku, limit: 1 }))[0]
 const violations = async () =>
   (
@@ -52,6 +55,14 @@ describe('the stock book', () => {
       refusal: { code: 'insufficient_stock' },
     })
     expect(await row('LAST')).toMatchObject({ on_hand: 1, reserved: 1, available: 0 })
+  })
+
+  test('names a SKU that is short once, however many lines ask for it', async () => {
+    orThrow(await receive('TWICE', 1))
+    const lines = [1, 2, 3].map((lineNo) => ({ lineNo, sku: 'TWICE', qty: 2 }))
+    expect(await buyLines(lines, 'ord_twice')).toMatchObject({
+      refusal: { detail: 'Not enough stock for TWICE.' },
+    })
   })
 
   test('releases once, however often it is asked', async () => {
