@@ -133,7 +133,7 @@ function securityOf(access: Access): readonly JsonObject[] {
     case 'public':
       return [{}]
     case 'order_token':
-      return [{ order_token: [] }, { api_key: ['orders:read'] }]
+      return [{ order_token: [] }]
     case 'signature':
       return [{ webhook: [] }]
     case 'internal':

@@ -217,8 +217,8 @@ test('a page is escaped and carries the headers that keep it so', async () => {
   expect(response.headers.get('referrer-policy')).toBe('same-origin')
 })
 
-test('every route stands in the OpenAPI document with its schema and scope', async () => {
-  const url = await start(echo, item)
+test('every route stands in the OpenAPI document with its schema and who may call it', async () => {
+  const url = await start(echo, item, { ...item, path: '/own', access: { kind: 'order_token' } })
   const document = await (await fetch(`${url}/openapi.json`)).json()
   expect(document).toMatchObject({
     openapi: '3.1.0',
@@ -238,6 +238,8 @@ test('every route stands in the OpenAPI document with its schema and scope', asy
           ],
         },
       },
+      // No API key stands for the token of an order.
+      '/own': { get: { security: [{ order_token: [] }] } },
       '/openapi.json': {},
     },
   })
