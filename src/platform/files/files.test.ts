@@ -57,6 +57,15 @@ describe('lines', () => {
     ])
   })
 
+  test('a line with a NUL byte is refused by number, since no row can hold it', async () => {
+    const path = await tempFile('a\nb\0c\nd')
+    expect(await readAll(readLines(path))).toMatchObject([
+      { ok: true },
+      { ok: false, refusal: { code: 'row_invalid', line: 2 } },
+      { ok: true, value: { line: 3, text: 'd' } },
+    ])
+  })
+
   test('a byte order mark is dropped before line 1 and nowhere else', async () => {
     const path = await tempFile('\uFEFFa\n\uFEFFb\n')
     const rows = await readAll(readLines(path))

@@ -63,6 +63,8 @@ function toLine(line: number, bytes: Buffer | undefined): Outcome<TextLine> {
     return refuse('row_invalid', `The line is longer than ${LINE_BYTES_MAX} bytes.`, { line })
   }
   try {
+    // PostgreSQL has no U+0000 in text: one in a title would fault the whole import.
+    if (bytes.includes(0)) return refuse('row_invalid', 'The line has a NUL byte.', { line })
     const text = decoder.decode(bytes)
     const marked = line === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text
     return accept({ line, text: marked.endsWith('\r') ? marked.slice(0, -1) : marked })
