@@ -32,14 +32,16 @@ test('stopping twice stops once', async () => {
   expect(count).toBe(1)
 })
 
-test('a signal stops everything and exits with 0, a second one exits at once with 1', async () => {
+test('a signal stops everything and exits with 0, Ctrl-C meanwhile exits at once with 1', async () => {
   const exits: number[] = []
   let release = (): void => undefined
   const shutdown = createShutdown({ log: silentLog })
   shutdown.onShutdown('slow', () => new Promise<void>((resolve) => (release = resolve)))
   shutdownOnSignals(shutdown, (code) => exits.push(code))
   process.emit('SIGTERM')
-  process.emit('SIGTERM')
+  process.emit('SIGTERM', 'SIGTERM')
+  expect(exits).toEqual([])
+  process.emit('SIGINT', 'SIGINT')
   expect(exits).toEqual([1])
   await vi.waitFor(() => {
     release()

@@ -34,14 +34,15 @@ export function createShutdown(options: { log: Log; deadlineMs?: number }): Shut
 }
 
 /**
- * Ends on SIGINT or SIGTERM, then calls `exit` with 0, or 1 where a part did not end. A second
- * signal exits at once with 1: whoever presses Ctrl-C twice means it.
+ * Ends on SIGINT or SIGTERM, then calls `exit` with 0, or 1 where a part did not end. A SIGINT while
+ * it ends exits at once with 1: whoever presses Ctrl-C twice means it. SIGTERM comes twice without
+ * that meaning, since service managers signal a whole group and the launcher passes its own on.
  */
 export function shutdownOnSignals(shutdown: Shutdown, exit: (code: number) => void): void {
   let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) {
-      exit(1)
+      if (signal === 'SIGINT') exit(1)
       return
     }
     isStopping = true
