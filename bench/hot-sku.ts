@@ -126,7 +126,8 @@ insert into payment values (gen_random_uuid(), :id, 'manual', 500, 'authorized')
 commit;
 `
 
-function findPgbench(): string | undefined {
+/** The newest pgbench of this machine, where there is one. */
+export function findPgbench(): string | undefined {
   const root = '/usr/lib/postgresql'
   if (!existsSync(root)) return undefined
   const found = readdirSync(root)

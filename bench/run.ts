@@ -1,6 +1,7 @@
 // `npm run bench -- [NAME…] [--json] [--quick]`: runs benches one after the other, prints a table or JSON.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { batch } from './batch.ts'
 import type { Effort, Figure } from './figure.ts'
 import { endToEnd } from './end-to-end.ts'
 import { flashSale } from './flash-sale.ts'
@@ -14,6 +15,7 @@ import { storage } from './storage.ts'
 const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = {
   intake,
   'hot-sku': hotSku,
+  batch,
   'flash-sale': flashSale,
   latency,
   'end-to-end': endToEnd,
