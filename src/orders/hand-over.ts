@@ -19,6 +19,7 @@ export type HandOverRound = {
 
 const BATCH_RECORDS_MAX = 400
 
+// The lookups are lateral, one by one: on tables without statistics a join compared every row.
 const claimOutbox = statement({
   name: 'orders.claim_outbox',
   params: { merchant: 'text', limit: 'int4' },
@@ -43,18 +44,24 @@ const claimOutbox = statement({
     state: 'text',
   },
   text: `
+    with q as materialized (
+      select merchant_id, order_id, number, attempts from orders.handover_outbox
+       where merchant_id = $merchant and not_before <= now()
+       order by order_id, number
+       limit $limit
+         for update skip locked
+    )
     select q.order_id, q.number, q.attempts, o.order_number, o.revision, o.currency, o.lines, o.ship_to,
            d.order_digest, d.id as decision_id, d.verdict, d.reasons, d.decided_by, d.key_id, d.approval,
            (extract(epoch from d.effective_at) * 1000)::int8 as effective_ms,
            d.revision as decided_revision, o.state
-      from orders.handover_outbox q
-      join orders."order" o on o.merchant_id = q.merchant_id and o.id = q.order_id
-      join orders.decision d
-        on d.merchant_id = q.merchant_id and d.order_id = q.order_id and d.number = q.number
-     where q.merchant_id = $merchant and q.not_before <= now()
-     order by q.order_id, q.number
-     limit $limit
-       for update of q skip locked`,
+      from q
+     cross join lateral (select * from orders."order"
+                          where merchant_id = q.merchant_id and id = q.order_id limit 1) o
+     cross join lateral (select * from orders.decision
+                          where merchant_id = q.merchant_id and order_id = q.order_id
+                            and number = q.number limit 1) d
+     order by q.order_id, q.number`,
 })
 
 const clearHandedOver = statement({
