@@ -20,6 +20,7 @@ import { handOverReader, orderDigest, reviewKeys, sealHandOver, signApproval } f
 import type { HandOverRecord, OpenedHandOver } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
 import { approvalCheck } from './seal/approval-check.ts'
+import { sealProver } from './seal/seal-proof.ts'
 import { inboundRoutes } from './ship/inbound.http.ts'
 import { receiveHandOver } from './receive/receive-hand-over.ts'
 import { startFulfillmentWorker } from './run-worker.ts'
@@ -142,6 +143,7 @@ export async function openWarehouse(options: { log?: Log; isDeaf?: boolean } = {
     secrets: liveSecrets,
     outbound,
     isProven: approvalCheck(KEYS),
+    prover: sealProver(MASTER_KEY),
     random: seededRandom(1),
     pollMs: 50,
   }

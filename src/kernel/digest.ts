@@ -37,6 +37,21 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+/**
+ * The fields one after another, each preceded by its length in four bytes (big endian), so that no
+ * two lists of fields read alike: what a MAC over several fields is made of.
+ */
+export function lengthPrefixed(fields: readonly (string | Uint8Array)[]): Buffer {
+  return Buffer.concat(
+    fields.flatMap((field) => {
+      const bytes = typeof field === 'string' ? Buffer.from(field, 'utf8') : field
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(bytes.length)
+      return [length, bytes]
+    }),
+  )
+}
+
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 
 /** RFC 4648 base32, lower case, without padding. */

@@ -19,6 +19,8 @@ export type IdPrefix =
   | 'ses'
   | 'prv'
   | 'lse'
+  | 'cas'
+  | 'cse'
 
 /** RFC 4648 §7 (base32hex), lower case: unlike plain base32, its text sorts as its bytes do. */
 const SORTABLE = '0123456789abcdefghijklmnopqrstuv'

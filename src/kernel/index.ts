@@ -2,7 +2,15 @@ export { accept, invariant, orThrow, refuse, RefusedError } from './outcome.ts'
 export type { Outcome, Refusal } from './outcome.ts'
 export { REFUSALS } from './refusal.ts'
 export type { RefusalCode } from './refusal.ts'
-export { base32, bytesEqual, deriveKey, hmacSha256, sha256, sha256Hex } from './digest.ts'
+export {
+  base32,
+  bytesEqual,
+  deriveKey,
+  hmacSha256,
+  lengthPrefixed,
+  sha256,
+  sha256Hex,
+} from './digest.ts'
 export { canonicalJson } from './canonical-json.ts'
 export type { CanonicalValue } from './canonical-json.ts'
 export { newId } from './ids.ts'

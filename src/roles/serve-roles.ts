@@ -5,6 +5,7 @@ import {
   approvalCheck,
   awaitFirstAttempt,
   handOverService,
+  sealProver,
   startFulfillmentWorker,
 } from '#fulfillment/index.ts'
 import { fulfillmentClient, intakeService, startOrdersWorker } from '#orders/index.ts'
@@ -68,6 +69,7 @@ export async function serveRoles(
       secrets,
       outbound,
       isProven: approvalCheck(reviewKeys),
+      prover: sealProver(masterKey),
       random: Math.random,
     })
     shutdown.onShutdown('fulfillment worker', () => worker.stop())

@@ -1,4 +1,4 @@
-import { base32, bytesEqual, deriveKey, hmacSha256, sha256 } from '#kernel/index.ts'
+import { base32, bytesEqual, deriveKey, hmacSha256, lengthPrefixed, sha256 } from '#kernel/index.ts'
 
 /** A key that signs or verifies approvals; `id` travels with the certificate. */
 export type ReviewKey = { readonly id: string; readonly key: Buffer }
@@ -44,9 +44,8 @@ function keyOf(masterKey: Uint8Array): ReviewKey {
   return { id: `rk_${base32(sha256(key).subarray(0, 5))}`, key }
 }
 
-// Each field is preceded by its length in four bytes, so that no two lists of fields read alike.
 function signedBytes(keyId: string, facts: ApprovalFacts): Buffer {
-  const fields = [
+  return lengthPrefixed([
     'holdfast/approval/v1',
     keyId,
     facts.merchant,
@@ -56,12 +55,5 @@ function signedBytes(keyId: string, facts: ApprovalFacts): Buffer {
     facts.decisionId,
     String(facts.decisionNumber),
     String(facts.effectiveAtMs),
-  ].map((field) => (typeof field === 'string' ? Buffer.from(field, 'utf8') : Buffer.from(field)))
-  return Buffer.concat(
-    fields.flatMap((field) => {
-      const length = Buffer.alloc(4)
-      length.writeUInt32BE(field.length)
-      return [length, field]
-    }),
-  )
+  ])
 }

@@ -13,6 +13,7 @@ const FLOORS = new Map([
   ['flags', 2.5],
   ['catalog', 3],
   ['partners', 3],
+  ['cases', 3],
   ['inventory', 3.5],
   ['orders', 4],
   ['fulfillment', 5],

@@ -4,7 +4,13 @@ import { read } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { startGrpcServer } from '#platform/grpc/index.ts'
 import type { GrpcServer } from '#platform/grpc/index.ts'
-import { approvalCheck, fulfillmentChecks, handOverService, sealBatch } from '#fulfillment/index.ts'
+import {
+  approvalCheck,
+  fulfillmentChecks,
+  handOverService,
+  sealBatch,
+  sealProver,
+} from '#fulfillment/index.ts'
 import { inventoryChecks, listStock } from '#inventory/index.ts'
 import { decideOrder, fulfillmentClient, handOverOnce, withdrawOrder } from '#orders/index.ts'
 import type { FulfillmentClient, OrderInput, OrderPlacing } from '#orders/index.ts'
@@ -65,7 +71,11 @@ const place = async (input: Partial<OrderInput> = {}): Promise<string> => {
 const handOver = async (): Promise<void> => {
   while ((await handOverOnce(context, client.handOver)).records > 0);
 }
-const seal = () => sealBatch(context, 'shipco', approvalCheck(testReviewKeys))
+const seal = () =>
+  sealBatch(context, 'shipco', {
+    isProven: approvalCheck(testReviewKeys),
+    prover: sealProver(TEST_MASTER_KEY),
+  })
 const sealAll = async (): Promise<void> => {
   while ((await seal()).orders > 0);
 }

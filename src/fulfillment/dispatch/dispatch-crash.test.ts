@@ -45,7 +45,7 @@ const partner = async () => {
 /** Commits the intent of the only due dispatch under a lease that has run out already. */
 async function claimAndCrash(order: string) {
   await house.handOver(record(order))
-  await sealBatch(house.context, 'shipco', house.deps.isProven)
+  await sealBatch(house.context, 'shipco', house.deps)
   const token = newId('lse')
   const rows = await withTransaction(house.test.database, (tx) =>
     many(tx, claimDue, {

@@ -60,7 +60,7 @@ export async function runLane(
 }
 
 async function seal(deps: WorkerDeps, partner: Partner): Promise<number> {
-  const result = await sealBatch(deps.context, partner.id, deps.isProven)
+  const result = await sealBatch(deps.context, partner.id, deps)
   return result.dispatches.length + result.heldBack
 }
 

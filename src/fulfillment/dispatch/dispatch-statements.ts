@@ -22,6 +22,8 @@ export const claimDue = statement({
     fence_epoch: 'int4',
     attempt: 'int4',
     bytes: 'bytea',
+    proof_key_id: 'text?',
+    proof: 'bytea?',
     fulfillments: 'text[]',
     intent_at: 'timestamptz',
   },
@@ -48,7 +50,8 @@ export const claimDue = statement({
        where d.merchant_id = due.merchant_id and d.id = due.id
       returning d.merchant_id, d.id, d.key, d.content_sha256, d.fence_epoch, d.attempt, d.intent_at
     )
-    select c.id, c.key, c.content_sha256, c.fence_epoch, c.attempt, b.bytes, c.intent_at,
+    select c.id, c.key, c.content_sha256, c.fence_epoch, c.attempt, b.bytes, b.proof_key_id, b.proof,
+           c.intent_at,
            array(select l.fulfillment_id from fulfillment.line_claim l
                   where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
                   order by l.fulfillment_id) as fulfillments

@@ -35,7 +35,7 @@ test('an order dispatched by fifty workers at once is one call to the partner', 
   await house.handOver(record('ord_fifty'))
   const { sealBatch } = await import('../seal/seal-batch.ts')
   const seals = await Promise.all(
-    Array.from({ length: 50 }, () => sealBatch(house.context, 'shipco', house.deps.isProven)),
+    Array.from({ length: 50 }, () => sealBatch(house.context, 'shipco', house.deps)),
   )
   expect(seals.flatMap((one) => one.dispatches)).toHaveLength(1)
   const workers = await Promise.all(Array.from({ length: 5 }, () => house.startWorker()))

@@ -22,7 +22,8 @@ export type ClaimedDispatch = {
 
 /**
  * Sends the sealed bytes once and says what it proves. A fault of ours after the send is `unknown`.
- * Where too little of the lease is left for the longest possible request, nothing is sent.
+ * Where too little of the lease is left for the longest possible request, nothing is sent; bytes that
+ * this installation did not seal are quarantined unsent (`seal_unproven`).
  */
 export async function sendDispatch(
   deps: WorkerDeps,
@@ -31,6 +32,10 @@ export async function sendDispatch(
 ): Promise<Completion> {
   const { clock } = deps.context
   const { dispatch, lease } = claimed
+  if (!isSealedByUs(deps, partner, dispatch)) {
+    const seen: Classified = { kind: 'permanent', code: 'seal_unproven', status: null }
+    return completionOf(deps, partner, claimed, seen, Buffer.alloc(0))
+  }
   const secrets = await deps.secrets.live(partner.id, 'dispatch')
   const spentMs = clock.monotonicMs() - lease.leasedAtMs
   if (secrets.length === 0) return unsent(deps, partner, claimed, 'secret_missing')
@@ -61,6 +66,15 @@ export async function sendDispatch(
   const response =
     result.kind === 'reply' ? result.body.subarray(0, RESPONSE_KEPT_BYTES) : Buffer.alloc(0)
   return completionOf(deps, partner, claimed, seen, response)
+}
+
+// Whoever can write SQL as the runtime role can insert a dispatch, but not the proof of its bytes.
+function isSealedByUs(
+  { context: { merchant }, prover }: WorkerDeps,
+  partner: Partner,
+  { id: dispatch, key, bytes, proof_key_id: keyId, proof: mac }: ClaimedDispatch['dispatch'],
+): boolean {
+  return prover.isProven({ merchant, partner: partner.id, dispatch, key, bytes }, { keyId, mac })
 }
 
 function unsent(

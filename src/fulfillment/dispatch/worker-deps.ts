@@ -4,6 +4,7 @@ import type { PartnerSecrets } from '#partners/index.ts'
 import type { Context } from '#platform/index.ts'
 import type { Outbound } from '#platform/outbound/index.ts'
 import type { ApprovalCheck } from '../seal/approval-check.ts'
+import type { SealProver } from '../seal/seal-proof.ts'
 
 /** What the fulfillment worker is given once, at the composition root. */
 export type WorkerDeps = {
@@ -12,6 +13,8 @@ export type WorkerDeps = {
   readonly secrets: PartnerSecrets
   readonly outbound: Outbound
   readonly isProven: ApprovalCheck
+  /** Proves what is sealed, and checks it before every send. */
+  readonly prover: SealProver
   /** For jitter alone. */
   readonly random: Random
   /** Seconds that a claimed dispatch is leased for; 90 where absent. */

@@ -22,7 +22,7 @@ afterAll(() => house.stop())
 
 const receive = (...input: Parameters<typeof opened>) =>
   receiveHandOver(house.context, KEYS, opened(...input))
-const seal = () => sealBatch(house.context, 'shipco', house.deps.isProven)
+const seal = () => sealBatch(house.context, 'shipco', house.deps)
 const statesOf = async (order: string) => {
   const rows = await house.query(
     `select state from fulfillment.fulfillment_order where order_id = '${order}' order by id`,

@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => house.stop())
 
-const seal = () => sealBatch(house.context, 'shipco', house.deps.isProven)
+const seal = () => sealBatch(house.context, 'shipco', house.deps)
 const withdraw = async (orderId: string, id = newId('cxl'), revision = 1) =>
   orThrow(await withdrawOrder(house.context, { id, orderId, revision, kind: 'cancel' }))
 const statesOf = async (order: string) => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => house.stop())
 
-const seal = () => sealBatch(house.context, 'shipco', house.deps.isProven)
+const seal = () => sealBatch(house.context, 'shipco', house.deps)
 const idOf = async (order: string): Promise<string> => {
   const rows = await house.query(
     `select id from fulfillment.fulfillment_order where order_id = '${order}'`,
@@ -102,7 +102,7 @@ test('a second fulfillment order written by hand for a cleared order is not seal
     select merchant_id, 'ful_copy', order_id, revision, 'copyco', 'loc-copyco', lines, 'open',
            'rvd_ord_sealed_1', 'clear', now()
       from fulfillment.fulfillment_order where order_id = 'ord_sealed'`)
-  expect(await sealBatch(house.context, 'copyco', house.deps.isProven)).toMatchObject({
+  expect(await sealBatch(house.context, 'copyco', house.deps)).toMatchObject({
     orders: 0,
     heldBack: 1,
   })

@@ -7,8 +7,12 @@ import { planBatches } from './plan-batch.ts'
 import { proveCleared } from './prove-cleared.ts'
 import type { RefusedOrder } from './prove-cleared.ts'
 import { BATCH_ORDERS_MAX } from './seal-body.ts'
+import type { SealProver } from './seal-proof.ts'
 import { claimOpen, selectContent } from './seal-statements.ts'
 import { writeBatches } from './write-batches.ts'
+
+/** What a seal is given: the check of approvals, and the prover of what it writes. */
+export type SealChecks = { readonly isProven: ApprovalCheck; readonly prover: SealProver }
 
 /** What one seal did: the dispatches it queued, and how many orders went in or were held back. */
 export type SealResult = {
@@ -25,12 +29,12 @@ export type SealResult = {
 export async function sealBatch(
   context: Context,
   partner: string,
-  isProven: ApprovalCheck,
+  checks: SealChecks,
 ): Promise<SealResult> {
   const { id: provenance } = await context.provenance()
   const { merchant } = context
   const done = await withTransaction(context.database, (tx) =>
-    seal(tx, { merchant, partner, isProven, provenance }),
+    seal(tx, { merchant, partner, ...checks, provenance }),
   )
   for (const one of done.refused) {
     context.log.error({ fulfillment_id: one.id, order_id: one.orderId, code: one.code }, one.why)
@@ -46,10 +50,9 @@ type Sealed = {
 
 async function seal(
   tx: Transaction,
-  plan: {
+  plan: SealChecks & {
     readonly merchant: string
     readonly partner: string
-    readonly isProven: ApprovalCheck
     readonly provenance: string
   },
 ): Promise<Sealed> {

@@ -108,10 +108,17 @@ export const insertDispatches = statement({
 /** Writes the sealed bytes, once. */
 export const insertBodies = statement({
   name: 'fulfillment.insert_sealed_bodies',
-  params: { merchant: 'text', ids: 'text[]', bodies: 'bytea[]' },
+  params: {
+    merchant: 'text',
+    ids: 'text[]',
+    bodies: 'bytea[]',
+    proof_keys: 'text[]',
+    proofs: 'bytea[]',
+  },
   text: `
-    insert into fulfillment.sealed_body (merchant_id, dispatch_id, bytes)
-    select $merchant, b.id, b.bytes from unnest($ids, $bodies) as b(id, bytes)`,
+    insert into fulfillment.sealed_body (merchant_id, dispatch_id, bytes, proof_key_id, proof)
+    select $merchant, b.id, b.bytes, b.proof_key_id, b.proof
+      from unnest($ids, $bodies, $proof_keys, $proofs) as b(id, bytes, proof_key_id, proof)`,
 })
 
 /** Claims each line for its dispatch; the partial unique index lets one live claim stand. */

@@ -3,6 +3,7 @@ import { appendEvents, change, maybe } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { sealBody } from './seal-body.ts'
 import type { SealableOrder } from './seal-body.ts'
+import type { SealProver } from './seal-proof.ts'
 import {
   insertBatches,
   insertBodies,
@@ -20,6 +21,7 @@ export type BatchFrame = {
   readonly merchant: string
   readonly partner: string
   readonly provenance: string
+  readonly prover: SealProver
   /** The order of each fulfillment order. */
   readonly orderOf: ReadonlyMap<string, string>
 }
@@ -56,7 +58,13 @@ export async function writeBatches(
     digests: sealed.map((one) => one.body.contentSha256),
     sequences: sealed.map((one) => one.sequence),
   })
-  await change(tx, insertBodies, { merchant, ids, bodies: sealed.map((one) => one.body.bytes) })
+  await change(tx, insertBodies, {
+    merchant,
+    ids,
+    bodies: sealed.map((one) => one.body.bytes),
+    proof_keys: sealed.map((one) => one.proof.keyId),
+    proofs: sealed.map((one) => one.proof.mac),
+  })
   const lines = sealed.flatMap((one) => one.orders.map((order) => ({ ...order, dispatch: one.id })))
   const dispatches = lines.map((line) => line.dispatch)
   const fulfillments = lines.map((line) => line.fulfillmentId)
@@ -85,7 +93,7 @@ export async function writeBatches(
 
 async function sealAll(
   tx: Transaction,
-  { merchant, partner }: BatchFrame,
+  { merchant, partner, prover }: BatchFrame,
   batches: readonly (readonly SealableOrder[])[],
 ) {
   const taken = await maybe(tx, takeSequence, { merchant, partner, count: batches.length })
@@ -94,6 +102,9 @@ async function sealAll(
     const batch = newId('btc')
     const sequence = first + index
     const body = sealBody({ merchant, partner, batch, revision: FIRST_REVISION, sequence, orders })
-    return { id: newId('dsp'), batch, sequence, orders, body }
+    const id = newId('dsp')
+    const { key, bytes } = body
+    const proof = prover.prove({ merchant, partner, dispatch: id, key, bytes })
+    return { id, batch, sequence, orders, body, proof }
   })
 }

@@ -21,7 +21,7 @@ type Dispatched = { readonly fulfillment: string; readonly key: string; readonly
 async function dispatched(order: string, state = 'accepted'): Promise<Dispatched> {
   const allocations = [{ locationId: 'loc-shipco', qty: 3 }]
   await house.handOver(record(order, { lines: [{ line: 1, sku: 'A', qty: 3, allocations }] }))
-  await sealBatch(house.context, 'shipco', house.deps.isProven)
+  await sealBatch(house.context, 'shipco', house.deps)
   const rows = await house.query(
     `select f.id, d.key, d.id as dispatch from fulfillment.fulfillment_order f
        join fulfillment.dispatch d on d.id = f.dispatch_id where f.order_id = '${order}'`,
