@@ -16,7 +16,14 @@ import type { AnyRoute, Log, RouteReply } from '#platform/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { newWebhookSecret } from '#platform/webhooks/index.ts'
 import { startSimulator } from '#simulator/index.ts'
-import { handOverReader, orderDigest, reviewKeys, sealHandOver, signApproval } from '#wire/index.ts'
+import {
+  allocationsOf,
+  handOverReader,
+  orderDigest,
+  reviewKeys,
+  sealHandOver,
+  signApproval,
+} from '#wire/index.ts'
 import type { HandOverRecord, OpenedHandOver } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
 import { approvalCheck } from './seal/approval-check.ts'
@@ -67,6 +74,9 @@ export function record(orderId: string, over: RecordOver = {}): HandOverRecord {
     decisionId: base.decisionId,
     decisionNumber: base.decisionNumber,
     effectiveAtMs: base.effectiveAtMs,
+    orderNumber: base.orderNumber,
+    revision: base.revision,
+    allocations: allocationsOf(lines),
   } as const
   const proven = base.verdict === 'clear' ? signApproval(KEYS.signing, facts) : new Uint8Array()
   return {

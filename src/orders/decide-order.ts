@@ -1,6 +1,7 @@
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { appendAudit, appendEvents, transact } from '#platform/index.ts'
+import { openAllocations } from '#inventory/index.ts'
 import { lockOrder } from './order-lock.ts'
 import type { PlacingDeps } from './place-orders.ts'
 import { recordDecisions } from './record-decisions.ts'
@@ -35,6 +36,7 @@ export async function decideOrder(
     if (order.open_withdrawal)
       return refuse('decision_refused', `A change (${order.open_kind}) of the order is under way.`)
     const rules = await currentRules(tx, context.merchant)
+    const allocations = await openAllocations(tx, context.merchant, [order.id])
     const number = order.last_number + 1
     const effectiveAtMs = order.now_ms + (wish.verdict === 'clear' ? UNDO_WINDOW_MS : 0)
     const [decisionId = ''] = await recordDecisions(
@@ -44,6 +46,8 @@ export async function decideOrder(
       [
         {
           orderId: order.id,
+          orderNumber: order.order_number,
+          allocations: allocations.get(order.id) ?? [],
           number,
           revision: order.revision,
           orderDigest: order.order_digest,

@@ -1,6 +1,8 @@
+import { invariant } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { selectPlaced } from './order-statements.ts'
+import type { PlaceItem } from './claim-orders.ts'
 import type { PlacedOrder } from './place-request.ts'
 
 /** What the first answers said of some orders, by id; an unknown id is left out. */
@@ -30,5 +32,27 @@ export async function loadPlaced(
         })),
       },
     ]),
+  )
+}
+
+/** The orders that stand already under the names that some items claimed. */
+export async function loadKnown(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+): Promise<Map<PlaceItem, PlacedOrder>> {
+  const known = items.filter((item) => item.isKnown)
+  if (known.length === 0) return new Map()
+  const orders = await loadPlaced(
+    tx,
+    merchant,
+    known.map((item) => item.orderId),
+  )
+  return new Map(
+    known.map((item) => {
+      const order = orders.get(item.orderId)
+      invariant(order, 'a claimed name stands for an order that exists')
+      return [item, order]
+    }),
   )
 }

@@ -11,6 +11,7 @@ const lockOrderStatement = statement({
   row: {
     id: 'text',
     state: 'text',
+    order_number: 'text',
     revision: 'int4',
     customer: 'text?',
     country: 'text?',
@@ -22,7 +23,7 @@ const lockOrderStatement = statement({
     now_ms: 'int8',
   },
   text: `
-    select id, state, revision, customer, country, currency, goods_minor, lines, ship_to, order_digest,
+    select id, state, order_number, revision, customer, country, currency, goods_minor, lines, ship_to, order_digest,
            (extract(epoch from now()) * 1000)::int8 as now_ms
       from orders."order"
      where merchant_id = $merchant and id = $id

@@ -1,17 +1,16 @@
-import { invariant } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import { appendEvents, change } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { productsForSkus } from '#catalog/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { lockFreeStock, releaseStock, reserveFrom } from '#inventory/index.ts'
-import type { LockedStock } from '#inventory/index.ts'
+import type { Allocation, LockedStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
 import { claimOrders } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
 import { chargesMinor, goodsMinor } from './order-line.ts'
 import type { OrderLine } from './order-line.ts'
-import { loadPlaced } from './load-placed.ts'
+import { loadKnown } from './load-placed.ts'
 import { insertOrders } from './order-statements.ts'
 import { dropUndefined } from './place-request.ts'
 import type { PlacedOrder, PlaceOutcome } from './place-request.ts'
@@ -42,6 +41,8 @@ type NewOrder = {
   readonly verdict: Verdict
 }
 
+type Reserved = ReadonlyMap<PlaceItem, readonly Allocation[]>
+
 /**
  * Claim names, price, reserve, review, write: one batch inside the caller's transaction. What does
  * not wait for another's answer travels together: three round trips where nobody was here before.
@@ -63,7 +64,7 @@ export async function placeBatch(
   keepRefusals(claims, refusals)
   const fresh = items.filter((item) => !item.isKnown && !refusals.has(item))
   const priced = priceAll(fresh, products, refusals)
-  const { written } = await reserveAll(tx, merchant, priced, { early, refusals })
+  const { written, reserved } = await reserveAll(tx, merchant, priced, { early, refusals })
   const placeable = [...priced].filter(([item]) => !refusals.has(item))
   const mustUndo = [...refusals.keys()].some(holdsNames)
   if (mustUndo) {
@@ -72,7 +73,7 @@ export async function placeBatch(
   }
   const author = { rules, provenance }
   const [placed, known] = await Promise.all([
-    writeOrders(tx, deps, placeable, author),
+    writeOrders(tx, deps, placeable, { ...author, reserved }),
     loadKnown(tx, merchant, items),
     written,
   ])
@@ -127,7 +128,7 @@ async function reserveAll(
   merchant: string,
   priced: ReadonlyMap<PlaceItem, readonly OrderLine[]>,
   context: { early: LockedStock | undefined; refusals: Map<PlaceItem, Refusal> },
-): Promise<{ readonly written: Promise<void> }> {
+): Promise<{ readonly written: Promise<void>; readonly reserved: Reserved }> {
   const items = [...priced.keys()]
   for (const { request, orderId } of items) {
     const { checkoutId } = request
@@ -140,24 +141,33 @@ async function reserveAll(
     lines: (priced.get(item) ?? []).map(({ line, sku, qty }) => ({ lineNo: line, sku, qty })),
   }))
   const { answers, written } = reserveFrom(tx, merchant, locked, requests)
+  const reserved = new Map<PlaceItem, readonly Allocation[]>()
   for (const [index, item] of items.entries()) {
     const answer = answers[index]
     if (answer && !answer.ok) context.refusals.set(item, answer.refusal)
+    else if (answer) reserved.set(item, answer.value)
   }
-  return { written }
+  return { written, reserved }
 }
 
 async function writeOrders(
   tx: Transaction,
   deps: PlacingDeps,
   priced: readonly (readonly [PlaceItem, readonly OrderLine[]])[],
-  { rules, provenance }: { rules: RuleSet; provenance: { id: string; flagSetVersion: number } },
+  author: {
+    rules: RuleSet
+    provenance: { id: string; flagSetVersion: number }
+    reserved: Reserved
+  },
 ): Promise<ReadonlyMap<PlaceItem, PlacedOrder>> {
   if (priced.length === 0) return new Map()
   const { merchant } = deps.context
+  const { rules, provenance, reserved } = author
   const orders = priced.map(([item, lines]) => makeOrder(deps, item, lines, rules))
   const decisions = orders.map((order) => ({
     orderId: order.item.orderId,
+    orderNumber: orderNumber(order.item.orderId),
+    allocations: reserved.get(order.item) ?? [],
     number: 1,
     revision: 1,
     orderDigest: order.digest,
@@ -273,25 +283,4 @@ function toPlaced(order: NewOrder): PlacedOrder {
     totalMinor: order.total,
     lines: order.lines,
   }
-}
-
-async function loadKnown(
-  tx: Transaction,
-  merchant: string,
-  items: readonly PlaceItem[],
-): Promise<Map<PlaceItem, PlacedOrder>> {
-  const known = items.filter((item) => item.isKnown)
-  if (known.length === 0) return new Map()
-  const orders = await loadPlaced(
-    tx,
-    merchant,
-    known.map((item) => item.orderId),
-  )
-  return new Map(
-    known.map((item) => {
-      const order = orders.get(item.orderId)
-      invariant(order, 'a claimed name stands for an order that exists')
-      return [item, order]
-    }),
-  )
 }

@@ -63,6 +63,9 @@ describe('placing an order', () => {
       decisionId: row.id,
       decisionNumber: 1,
       effectiveAtMs: row.ms,
+      orderNumber: outcome.order.orderNumber,
+      revision: 1,
+      allocations: [{ line: 1, locationId: 'loc-shipco', qty: 1 }],
     } as const
     expect(verifyApproval(testReviewKeys, row.key_id, facts, row.approval)).toBe(true)
     expect(

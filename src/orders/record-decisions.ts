@@ -1,6 +1,7 @@
 import { newId } from '#kernel/index.ts'
 import { change } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
+import type { Allocation } from '#inventory/index.ts'
 import { signApproval } from '#wire/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
 import { insertDecisions } from './order-statements.ts'
@@ -11,7 +12,10 @@ export type NewDecision = {
   readonly orderId: string
   readonly number: number
   readonly revision: number
+  readonly orderNumber: string
   readonly orderDigest: Buffer
+  /** Where the units are reserved: the certificate covers it. */
+  readonly allocations: readonly Allocation[]
   readonly verdict: Verdict
   /** Milliseconds since the epoch, in database time. */
   readonly effectiveAtMs: number
@@ -68,6 +72,13 @@ export async function recordDecisions(
             decisionId: ids[index] ?? '',
             decisionNumber: one.number,
             effectiveAtMs: one.effectiveAtMs,
+            orderNumber: one.orderNumber,
+            revision: one.revision,
+            allocations: one.allocations.map(({ lineNo: line, locationId, qty }) => ({
+              line,
+              locationId,
+              qty,
+            })),
           }),
     ),
     effective: decisions.map((one) => one.effectiveAtMs),

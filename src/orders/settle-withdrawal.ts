@@ -2,7 +2,7 @@ import { accept, invariant, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { appendAudit, appendEvents, change, statement, withTransaction } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { releaseStock } from '#inventory/index.ts'
+import { openAllocations, releaseStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
 import { lockOrder } from './order-lock.ts'
 import type { LockedOrder } from './order-lock.ts'
@@ -146,6 +146,7 @@ async function readdress(
     },
   )
   await change(tx, clearOutbox, { merchant, order: order.id })
+  const allocations = await openAllocations(tx, merchant, [order.id])
   await recordDecisions(
     tx,
     merchant,
@@ -153,6 +154,8 @@ async function readdress(
     [
       {
         orderId: order.id,
+        orderNumber: order.order_number,
+        allocations: allocations.get(order.id) ?? [],
         number: order.last_number + 1,
         revision: order.revision + 1,
         orderDigest: digest,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { reviewKeys, signApproval, verifyApproval } from './approval.ts'
+import { approvalVersion, reviewKeys, signApproval, verifyApproval } from './approval.ts'
 import type { ApprovalFacts } from './approval.ts'
 
 const CURRENT = Buffer.alloc(32, 7)
@@ -13,17 +13,42 @@ const FACTS: ApprovalFacts = {
   decisionId: 'rvd_1',
   decisionNumber: 1,
   effectiveAtMs: 1_770_471_840_000,
+  orderNumber: 'HF-1',
+  revision: 1,
+  allocations: [
+    { line: 1, locationId: 'north', qty: 2 },
+    { line: 1, locationId: 'south', qty: 1 },
+    { line: 2, locationId: 'north', qty: 1 },
+  ],
 }
 const APPROVAL = signApproval(KEYS.signing, FACTS)
 const isProven = (facts: ApprovalFacts, keys = KEYS, id = KEYS.signing.id, approval = APPROVAL) =>
   verifyApproval(keys, id, facts, approval)
 
+const FIRST = Buffer.from('feb49c173dcabd7c4ebe6afcfa44daaae972c943035c527835107db45d6c63e3', 'hex')
+const reallocated = (name: string, value: string | number) =>
+  FACTS.allocations.map((one, index) => (index === 0 ? { ...one, [name]: value } : one))
+
 describe('an approval certificate', () => {
   test('is the pinned HMAC-SHA256, so that certificates of older releases still verify', () => {
     expect(KEYS.signing.id).toBe('rk_rjxd2cci')
     expect(APPROVAL.toString('hex')).toBe(
-      'feb49c173dcabd7c4ebe6afcfa44daaae972c943035c527835107db45d6c63e3',
+      '2c71ec072022c019abd3ed3c0c18778375843023d159986350da2610277826c0',
     )
+    expect(approvalVersion(KEYS, KEYS.signing.id, FACTS, APPROVAL)).toBe(2)
+  })
+
+  test('of release 0.1.0 still verifies, for what it was made of and for nothing else', () => {
+    const version = (facts: ApprovalFacts) => approvalVersion(KEYS, KEYS.signing.id, facts, FIRST)
+    expect(version(FACTS)).toBe(1)
+    // What version 1 leaves out, and why version 2 was made.
+    expect(version({ ...FACTS, orderNumber: 'HF-2', revision: 2, allocations: [] })).toBe(1)
+    expect(version({ ...FACTS, orderId: 'ord_2' })).toBe(undefined)
+    expect(version({ ...FACTS, orderDigest: Buffer.alloc(32, 2) })).toBe(undefined)
+  })
+
+  test('covers allocations in whatever order they are read', () => {
+    expect(isProven({ ...FACTS, allocations: FACTS.allocations.toReversed() })).toBe(true)
   })
 
   test('verifies for exactly the facts that it was made of', () => {
@@ -38,6 +63,13 @@ describe('an approval certificate', () => {
     ['decisionId', { decisionId: 'rvd_2' }],
     ['decisionNumber', { decisionNumber: 2 }],
     ['effectiveAtMs', { effectiveAtMs: FACTS.effectiveAtMs + 1 }],
+    ['orderNumber', { orderNumber: 'HF-2' }],
+    ['revision', { revision: 2 }],
+    ['allocations', { allocations: [] }],
+    ['allocations', { allocations: [...FACTS.allocations, ...FACTS.allocations] }],
+    ['allocations', { allocations: reallocated('locationId', 'west') }],
+    ['allocations', { allocations: reallocated('line', 2) }],
+    ['allocations', { allocations: reallocated('qty', 1) }],
   ])('does not verify with another %s', (_, changed) => {
     expect(isProven({ ...FACTS, ...changed })).toBe(false)
   })

@@ -5,6 +5,13 @@ export type ReviewKey = { readonly id: string; readonly key: Buffer }
 /** The key that signs, and every key (at most two) that may still verify. */
 export type ReviewKeys = { readonly signing: ReviewKey; readonly verifying: readonly ReviewKey[] }
 
+/** Units of a line at one location, as a certificate covers them. */
+export type ApprovedAllocation = {
+  readonly line: number
+  readonly locationId: string
+  readonly qty: number
+}
+
 /** What an approval certifies. Times are milliseconds since the epoch. */
 export type ApprovalFacts = {
   readonly merchant: string
@@ -14,7 +21,17 @@ export type ApprovalFacts = {
   readonly decisionId: string
   readonly decisionNumber: number
   readonly effectiveAtMs: number
+  readonly orderNumber: string
+  readonly revision: number
+  /** In any order: they are sorted before they are signed. */
+  readonly allocations: readonly ApprovedAllocation[]
 }
+
+/**
+ * The form of a certificate. 1, of release 0.1.0, leaves out order number, revision and allocations:
+ * it still verifies, since decisions are kept for ever, and is made no more.
+ */
+export type ApprovalVersion = 1 | 2
 
 /** Review keys of an installation: HKDF-SHA256 of the master key, info `holdfast/review/v1`. */
 export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array): ReviewKeys {
@@ -23,20 +40,33 @@ export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array
   return { signing, verifying }
 }
 
-/** The certificate of a CLEAR: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
+/** The certificate of a CLEAR, version 2: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
 export function signApproval(key: ReviewKey, facts: ApprovalFacts): Buffer {
-  return hmacSha256(key.key, signedBytes(key.id, facts))
+  return hmacSha256(key.key, signedBytes(2, key.id, facts))
 }
 
-/** True where one of the keys, found by its id, made this certificate over these facts. */
+/** The version in which one of the keys, found by its id, certified these facts; else undefined. */
+export function approvalVersion(
+  keys: ReviewKeys,
+  keyId: string,
+  facts: ApprovalFacts,
+  approval: Uint8Array,
+): ApprovalVersion | undefined {
+  const key = keys.verifying.find((one) => one.id === keyId)
+  if (!key) return undefined
+  return ([2, 1] as const).find((version) =>
+    bytesEqual(hmacSha256(key.key, signedBytes(version, key.id, facts)), approval),
+  )
+}
+
+/** True where one of the keys made this certificate, in either version, over these facts. */
 export function verifyApproval(
   keys: ReviewKeys,
   keyId: string,
   facts: ApprovalFacts,
   approval: Uint8Array,
 ): boolean {
-  const key = keys.verifying.find((one) => one.id === keyId)
-  return key !== undefined && bytesEqual(signApproval(key, facts), approval)
+  return approvalVersion(keys, keyId, facts, approval) !== undefined
 }
 
 function keyOf(masterKey: Uint8Array): ReviewKey {
@@ -44,9 +74,9 @@ function keyOf(masterKey: Uint8Array): ReviewKey {
   return { id: `rk_${base32(sha256(key).subarray(0, 5))}`, key }
 }
 
-function signedBytes(keyId: string, facts: ApprovalFacts): Buffer {
+function signedBytes(version: ApprovalVersion, keyId: string, facts: ApprovalFacts): Buffer {
   return lengthPrefixed([
-    'holdfast/approval/v1',
+    `holdfast/approval/v${version}`,
     keyId,
     facts.merchant,
     facts.orderId,
@@ -55,5 +85,20 @@ function signedBytes(keyId: string, facts: ApprovalFacts): Buffer {
     facts.decisionId,
     String(facts.decisionNumber),
     String(facts.effectiveAtMs),
+    ...(version === 1
+      ? []
+      : [facts.orderNumber, String(facts.revision), allocationText(facts.allocations)]),
   ])
+}
+
+// RFC 8785 JSON of [[line, location, units], ...] in one order, since a database gives them in any.
+function allocationText(allocations: readonly ApprovedAllocation[]): string {
+  const sorted = allocations.toSorted(
+    (a, b) => a.line - b.line || compareText(a.locationId, b.locationId) || a.qty - b.qty,
+  )
+  return JSON.stringify(sorted.map((one) => [one.line, one.locationId, one.qty]))
+}
+
+function compareText(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1
 }

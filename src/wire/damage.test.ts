@@ -32,13 +32,15 @@ const CLEARED = new Map(
   [...RECORDS, ...OTHERS].filter((one) => one.verdict === 'clear').map((one) => [one.orderId, one]),
 )
 
-/** What a certificate speaks of: the order that would ship, and the decision that let it. */
+/** What a certificate speaks of: what would ship, from where, and the decision that let it. */
 const certified = (one: HandOverRecord): string =>
   JSON.stringify({
     merchant: one.merchant,
     orderId: one.orderId,
     currency: one.currency,
-    lines: one.lines.map(({ line, sku, qty }) => ({ line, sku, qty })),
+    orderNumber: one.orderNumber,
+    revision: one.revision,
+    lines: one.lines,
     shipTo: one.shipTo,
     orderDigest: Buffer.from(one.orderDigest).toString('hex'),
     decisionId: one.decisionId,

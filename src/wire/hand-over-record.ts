@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import type { ApprovedAllocation } from './approval.ts'
 import { OrderRecordSchema } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import type { OrderRecord } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
@@ -31,6 +32,13 @@ export type HandOverRecord = {
   readonly keyId: string
   readonly verdict: 'hold' | 'clear' | 'unspecified'
   readonly approval: Uint8Array
+}
+
+/** Every allocation of some lines with the number of its line, as an approval certifies them. */
+export function allocationsOf(lines: readonly RecordLine[]): readonly ApprovedAllocation[] {
+  return lines.flatMap(({ line, allocations }) =>
+    allocations.map(({ locationId, qty }) => ({ line, locationId, qty })),
+  )
 }
 
 const VERDICTS = {

@@ -1,5 +1,5 @@
 export { reviewKeys, signApproval, verifyApproval } from './approval.ts'
-export type { ReviewKey, ReviewKeys } from './approval.ts'
+export type { ApprovedAllocation, ReviewKey, ReviewKeys } from './approval.ts'
 export { checkReceipt } from './check-receipt.ts'
 export { HAND_OVER_LIMITS } from './envelope.ts'
 export {
@@ -15,6 +15,7 @@ export type {
   SubmittedOrder,
 } from './gen/holdfast/orders/v1/intake_pb.js'
 export { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
+export { allocationsOf } from './hand-over-record.ts'
 export type { HandOverRecord, RecordLine } from './hand-over-record.ts'
 export { internalToken, isInternalCaller } from './internal-token.ts'
 export { handOverReader } from './open-hand-over.ts'

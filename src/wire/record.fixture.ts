@@ -6,6 +6,7 @@ import type { Outcome } from '#kernel/index.ts'
 import { reviewKeys, signApproval } from './approval.ts'
 import { HandOverRequestSchema } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import type { HandOverRequest } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+import { allocationsOf } from './hand-over-record.ts'
 import type { HandOverRecord } from './hand-over-record.ts'
 import { handOverReader } from './open-hand-over.ts'
 import type { OpenedHandOver } from './open-hand-over.ts'
@@ -54,7 +55,8 @@ export function record(number: number, over: Partial<HandOverRecord> = {}): Hand
   }
   const reasons = over.reasons ?? (base.verdict === 'hold' ? ['value', 'country'] : [])
   const digest = over.orderDigest ?? digestOf({ ...base, reasons })
-  const facts = { ...base, orderDigest: digest, verdict: 'clear' } as const
+  const allocations = allocationsOf(base.lines)
+  const facts = { ...base, orderDigest: digest, verdict: 'clear', allocations } as const
   const isClear = base.verdict === 'clear'
   const approval = isClear ? new Uint8Array(signApproval(KEYS.signing, facts)) : new Uint8Array()
   return { ...base, reasons, orderDigest: digest, approval: over.approval ?? approval }

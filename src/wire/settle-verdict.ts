@@ -1,5 +1,6 @@
 import { verifyApproval } from './approval.ts'
 import type { ReviewKeys } from './approval.ts'
+import { allocationsOf } from './hand-over-record.ts'
 import type { HandOverRecord } from './hand-over-record.ts'
 
 /** What the receiver believes: clear only with a proven certificate, hold in every other case. */
@@ -28,6 +29,9 @@ export function settleVerdict(record: HandOverRecord, keys: ReviewKeys): Settled
       decisionId: record.decisionId,
       decisionNumber: record.decisionNumber,
       effectiveAtMs: record.effectiveAtMs,
+      orderNumber: record.orderNumber,
+      revision: record.revision,
+      allocations: allocationsOf(record.lines),
     },
     record.approval,
   )

@@ -1,5 +1,5 @@
 import { bytesEqual } from '#kernel/index.ts'
-import { orderDigest, verifyApproval } from '#wire/index.ts'
+import { allocationsOf, orderDigest, verifyApproval } from '#wire/index.ts'
 import type { RecordLine, ReviewKeys } from '#wire/index.ts'
 
 /** A stored decision, as far as its certificate covers it. */
@@ -13,9 +13,11 @@ export type StoredDecision = {
   readonly effective_at: Date
 }
 
-/** A stored order, as far as its digest covers it. */
+/** A stored order, as far as a certificate covers it. */
 export type StoredOrder = {
   readonly order_id: string
+  readonly order_number: string
+  readonly revision: number
   readonly currency: string
   readonly ship_to: Readonly<Record<string, string>>
   readonly lines: readonly RecordLine[]
@@ -29,7 +31,7 @@ export type ApprovalCheck = (
 ) => boolean
 
 /**
- * The check of the seal. The digest is computed again from the content that is about to ship, so a
+ * The check of the seal. Digest and facts are computed again from the content that is about to ship, so a
  * row written by hand proves nothing, whichever table it is in.
  */
 export function approvalCheck(keys: ReviewKeys): ApprovalCheck {
@@ -51,6 +53,9 @@ export function approvalCheck(keys: ReviewKeys): ApprovalCheck {
       decisionId: decision.id,
       decisionNumber: decision.number,
       effectiveAtMs: decision.effective_at.getTime(),
+      orderNumber: order.order_number,
+      revision: order.revision,
+      allocations: allocationsOf(order.lines),
     } as const
     return verifyApproval(keys, decision.key_id, facts, decision.approval)
   }

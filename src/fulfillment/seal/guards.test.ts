@@ -108,6 +108,20 @@ test('a second fulfillment order written by hand for a cleared order is not seal
   })
 })
 
+test('units moved to another partner by hand are not sealed: the certificate names the location', async () => {
+  await house.handOver(record('ord_moved'))
+  await house.asOwner(`
+    update fulfillment.received_order
+       set lines = replace(lines::text, 'loc-shipco', 'loc-copyco')::jsonb
+     where order_id = 'ord_moved';
+    update fulfillment.fulfillment_order set partner_id = 'moveco', location_id = 'loc-copyco'
+     where order_id = 'ord_moved'`)
+  expect(await sealBatch(house.context, 'moveco', house.deps)).toMatchObject({
+    orders: 0,
+    heldBack: 1,
+  })
+})
+
 test('every invariant query runs and finds a sound database sound', async () => {
   expect(fulfillmentChecks.length).toBeGreaterThan(10)
   for (const { claim, find } of fulfillmentChecks) {

@@ -40,13 +40,14 @@ export const selectContent = statement({
     order_id: 'text',
     revision: 'int4',
     order_digest: 'bytea',
+    order_number: 'text',
     currency: 'text',
     ship_to: jsonOf<Readonly<Record<string, string>>>(),
     lines: jsonOf<readonly RecordLine[]>(),
     now: 'timestamptz',
   },
   text: `
-    select order_id, revision, order_digest, currency, ship_to, lines, now() as now
+    select order_id, revision, order_digest, order_number, currency, ship_to, lines, now() as now
       from fulfillment.received_order
      where merchant_id = $merchant and order_id = any($orders)`,
 })
