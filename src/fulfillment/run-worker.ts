@@ -3,6 +3,7 @@ import { applyInbox } from './ship/apply-inbox.ts'
 import { openCompletionLane, runLane } from './dispatch/dispatch-lane.ts'
 import { assertShipOnceIndex } from './seal/ship-once-index.ts'
 import { listenForWork } from './work-signal.ts'
+import { laneDeps } from './dispatch/lane-deps.ts'
 import type { WorkerDeps } from './dispatch/worker-deps.ts'
 
 /** A running worker. `stop` takes nothing new and resolves when what is under way is written. */
@@ -17,7 +18,8 @@ const POLL_MS = 1_000
  * Starts sealing, dispatching, resolving and applying partner events. Throws where the ship-once
  * index is missing. Wakes by NOTIFY and by itself; every partner has its own lane.
  */
-export async function startFulfillmentWorker(deps: WorkerDeps): Promise<FulfillmentWorker> {
+export async function startFulfillmentWorker(given: WorkerDeps): Promise<FulfillmentWorker> {
+  const deps = laneDeps(given)
   const { database, merchant, log } = deps.context
   await assertShipOnceIndex(database)
   const pollMs = deps.pollMs ?? POLL_MS

@@ -18,6 +18,7 @@ test('an empty environment is the embedded default on loopback', () => {
       host: '127.0.0.1',
       publicUrl: undefined,
       logLevel: 'info',
+      dispatchTiming: 'standard',
       masterKeyFile: undefined,
     },
   })

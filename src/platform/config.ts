@@ -6,6 +6,11 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 /** One of `LOG_LEVELS`. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** Which times the dispatch protocol keeps. */
+export const DISPATCH_TIMING_NAMES = ['standard', 'rehearsal'] as const
+/** One of `DISPATCH_TIMING_NAMES`. */
+export type DispatchTimingName = (typeof DISPATCH_TIMING_NAMES)[number]
+
 /** The environment, read once. Absent addresses are `undefined`, never an empty string. */
 export type Config = {
   readonly databaseUrl: string | undefined
@@ -16,6 +21,7 @@ export type Config = {
   readonly host: string
   readonly publicUrl: string | undefined
   readonly logLevel: LogLevel
+  readonly dispatchTiming: DispatchTimingName
   readonly masterKeyFile: string | undefined
 }
 
@@ -62,6 +68,12 @@ export const SETTINGS = [
     means: `least severity that is logged: ${LOG_LEVELS.join(', ')}`,
   },
   {
+    name: 'HOLDFAST_DISPATCH_TIMING',
+    fallback: 'standard',
+    means:
+      'times of the dispatch protocol: standard, or rehearsal (seconds instead of hours, for tests and the lab; partners beyond loopback are then not called)',
+  },
+  {
     name: 'HOLDFAST_MASTER_KEY_FILE',
     fallback: 'made once beside the embedded database',
     means: 'file with the key that seals secrets and derives the review key',
@@ -89,6 +101,7 @@ export function readConfig(env: Environment): Outcome<Config, Refusal<'config_in
     host: reader.text('HOLDFAST_HOST') ?? '127.0.0.1',
     publicUrl: reader.origin('HOLDFAST_PUBLIC_URL'),
     logLevel: reader.choice('HOLDFAST_LOG_LEVEL', LOG_LEVELS, 'info'),
+    dispatchTiming: reader.choice('HOLDFAST_DISPATCH_TIMING', DISPATCH_TIMING_NAMES, 'standard'),
     masterKeyFile: reader.text('HOLDFAST_MASTER_KEY_FILE'),
   }
   const problems = [...reader.problems, ...unknownNames(env)]

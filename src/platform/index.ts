@@ -36,7 +36,7 @@ export type {
 } from './http/route.ts'
 export type { Context, Log } from './context.ts'
 export { readConfig, SETTINGS } from './config.ts'
-export type { Config, LogLevel, Setting } from './config.ts'
+export type { Config, DispatchTimingName, LogLevel, Setting } from './config.ts'
 export { createLog, silentLog } from './log.ts'
 export type { LogSink } from './log.ts'
 export { createShutdown, shutdownOnSignals } from './shutdown.ts'

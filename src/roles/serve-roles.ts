@@ -4,6 +4,7 @@ import type { Outcome } from '#kernel/index.ts'
 import {
   approvalCheck,
   awaitFirstAttempt,
+  DISPATCH_TIMINGS,
   handOverService,
   sealProver,
   startFulfillmentWorker,
@@ -61,7 +62,8 @@ export async function serveRoles(
   const secrets = partnerSecrets(context, masterKey)
 
   if (roles.has('worker')) {
-    const outbound = openOutbound()
+    const timing = DISPATCH_TIMINGS[config.dispatchTiming]
+    const outbound = openOutbound({ totalTimeoutMs: timing.sendBudgetMs })
     shutdown.onShutdown('outbound', () => outbound.close())
     const worker = await startFulfillmentWorker({
       context,
@@ -70,6 +72,7 @@ export async function serveRoles(
       outbound,
       isProven: approvalCheck(reviewKeys),
       prover: sealProver(masterKey),
+      timing,
       random: Math.random,
     })
     shutdown.onShutdown('fulfillment worker', () => worker.stop())

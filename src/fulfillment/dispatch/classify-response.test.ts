@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { seededRandom } from '#kernel/index.ts'
 import type { OutboundResult } from '#platform/outbound/index.ts'
 import { classifyLookup, classifyResponse, retryAfter } from './classify-response.ts'
-import { nextAfterAttempt, nextAfterLookup } from './next-dispatch-state.ts'
+import { STANDARD_TIMING } from './dispatch-timing.ts'
+import { nextAfterAttempt, nextAfterLookup, withSequence } from './next-dispatch-state.ts'
+import type { LookupFacts } from './next-dispatch-state.ts'
+import { termsOf } from './partner-terms.ts'
+import type { PartnerGrade } from '#partners/index.ts'
 import { lookupDelayMs, retryDelayMs } from './retry-delay.ts'
 
 const SEALED = { key: 'hfd1-k', contentSha256: 'ab', fulfillmentIds: ['ful_1', 'ful_2'] }
@@ -124,16 +128,19 @@ describe('a look-up', () => {
 
 describe('the next state', () => {
   const random = seededRandom(1)
-  const absent = (over: object) =>
+  const timing = STANDARD_TIMING
+  const absent = ({ grade = 'A', ...over }: Partial<LookupFacts> & { grade?: PartnerGrade }) =>
     nextAfterLookup(
       { kind: 'absent' },
       {
         attempt: 1,
         lastStatus: 500,
         lastCode: 'http_500',
-        grade: 'A',
+        terms: termsOf({ grade }),
+        timing,
         sinceFirstAttemptMs: 1_000,
         unknownForMs: 1_000,
+        absentForMs: null,
         random,
         ...over,
       },
@@ -145,9 +152,43 @@ describe('the next state', () => {
     expect(absent({ grade: 'A', sinceFirstAttemptMs: 30 * day }).state).toBe('queued')
     expect(absent({ grade: 'B' }).state).toBe('queued')
     expect(absent({ grade: 'B', sinceFirstAttemptMs: day }).state).toBe('needs_operator')
-    expect(absent({ grade: 'C' }).state).toBe('needs_operator')
     expect(absent({ grade: 'D' }).state).toBe('needs_operator')
     expect(absent({ attempt: 12 }).state).toBe('needs_operator')
+  })
+
+  test('absence counts for class C only after the settle window, twice, a minute apart', () => {
+    const settleMs = timing.settleMs + timing.sendBudgetMs + timing.leaseMs
+    const early = absent({ grade: 'C', unknownForMs: settleMs - 1 })
+    expect(early).toMatchObject({ state: 'unknown', delayMs: 1 })
+    expect(early.isAbsent).toBeUndefined()
+    const first = absent({ grade: 'C', unknownForMs: settleMs })
+    expect(first).toEqual({ state: 'unknown', delayMs: 60_000, isAbsent: true })
+    const soon = absent({ grade: 'C', unknownForMs: settleMs, absentForMs: 59_999 })
+    expect(soon).toEqual({ state: 'unknown', delayMs: 1, isAbsent: true })
+    const second = absent({ grade: 'C', unknownForMs: settleMs, absentForMs: 60_000 })
+    expect(second.state).toBe('queued')
+    const slow = { ...termsOf({ grade: 'C' }), processingDelayMs: 3_600_000 }
+    expect(absent({ terms: slow, unknownForMs: settleMs }).isAbsent).toBeUndefined()
+  })
+
+  test('a stored failure that is replayed for the key is never sent again by itself', () => {
+    expect(absent({ lastStatus: 500, lastCode: 'replayed_failure' }).state).toBe('needs_operator')
+  })
+
+  test('a partner whose ledger went back gets nothing again before a person looked', () => {
+    const queued = { state: 'queued', delayMs: 0 } as const
+    expect(withSequence(queued, { seen: 6, accepted: 7 })).toEqual({
+      state: 'needs_operator',
+      delayMs: 0,
+      pauseReason: 'sequence_regressed',
+    })
+    expect(withSequence(queued, { seen: 7, accepted: 7 })).toEqual(queued)
+    expect(withSequence(queued, { seen: undefined, accepted: 7 })).toEqual(queued)
+    const accepted = { state: 'accepted', delayMs: 0 } as const
+    expect(withSequence(accepted, { seen: 0, accepted: 1 })).toEqual({
+      ...accepted,
+      pauseReason: 'sequence_regressed',
+    })
   })
 
   test('absence after an objection to the content is quarantined', () => {
@@ -164,20 +205,21 @@ describe('the next state', () => {
       code: 'x',
       status: 201,
     } as const
-    const facts = { attempt: 1, isRetryOn: true, grade: 'A', random } as const
+    const terms = termsOf({ grade: 'A' })
+    const facts = { attempt: 1, isRetryOn: true, terms, timing, random } as const
     expect(nextAfterAttempt(seen, facts).state).toBe('rejected')
   })
 
   test('retries follow the schedule within a quarter, and Retry-After up to six hours', () => {
     const schedule = [5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 43_200]
     for (const [index, seconds] of schedule.entries()) {
-      const delay = retryDelayMs(index + 1, random) / 1_000
+      const delay = retryDelayMs(index + 1, random, timing) / 1_000
       expect(delay).toBeGreaterThanOrEqual(seconds * 0.75)
       expect(delay).toBeLessThanOrEqual(seconds * 1.25)
     }
-    expect(retryDelayMs(1, random, 3_600_000)).toBe(3_600_000)
-    expect(retryDelayMs(1, random, 86_400_000)).toBe(21_600_000)
-    expect([lookupDelayMs(0), lookupDelayMs(60_000), lookupDelayMs(86_400_000)]).toEqual([
+    expect(retryDelayMs(1, random, timing, 3_600_000)).toBe(3_600_000)
+    expect(retryDelayMs(1, random, timing, 86_400_000)).toBe(21_600_000)
+    expect([0, 60_000, 86_400_000].map((age) => lookupDelayMs(age, timing))).toEqual([
       1_000, 30_000, 600_000,
     ])
   })

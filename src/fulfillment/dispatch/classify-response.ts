@@ -55,9 +55,7 @@ export function classifyResponse(
   if (status === 200 || status === 201 || status === 202) {
     const echoed = result.isTruncated ? undefined : matchingEcho(result.body, sealed)
     if (!echoed) return { kind: 'mismatch', code: 'ack_mismatch', status }
-    const { headers } = result
-    const isReplay =
-      headers['idempotent-replayed'] === 'true' || headers['idempotency-replayed'] === 'true'
+    const isReplay = isReplayed(result.headers)
     return {
       kind: 'accepted',
       isReplay,
@@ -67,7 +65,23 @@ export function classifyResponse(
     }
   }
   const retryAfterMs = retryAfter(result.headers['retry-after'], nowMs)
-  return { ...classOfStatus(status, code, retryAfterMs), code, status }
+  // A stored failure that is replayed for this key for ever: sending it again cannot help.
+  const isStored = status >= 500 && isReplayed(result.headers)
+  const named = isStored ? 'replayed_failure' : code
+  return { ...classOfStatus(status, code, isStored ? 0 : retryAfterMs), code: named, status }
+}
+
+const isReplayed = (headers: Readonly<Record<string, string>>): boolean =>
+  headers['idempotent-replayed'] === 'true' || headers['idempotency-replayed'] === 'true'
+
+/**
+ * The newest sequence that the partner had seen before this exchange (`Holdfast-Sequence-Seen`), or
+ * undefined where it does not say.
+ */
+export function sequenceSeen(result: OutboundResult): number | undefined {
+  if (result.kind !== 'reply') return undefined
+  const value = result.headers['holdfast-sequence-seen'] ?? ''
+  return /^[0-9]{1,15}$/.test(value) ? Number(value) : undefined
 }
 
 function classOfStatus(status: number, code: string, retryAfterMs: number): AttemptClass {

@@ -70,6 +70,7 @@ async function writeAll(
     states: completions.map((one) => one.next.state),
     delays: completions.map((one) => one.next.delayMs),
     codes: completions.map((one) => one.code),
+    absent: completions.map((one) => one.next.isAbsent ?? false),
   })
   const written = new Set(rows.map((row) => row.id))
   const done = completions.filter((one) => written.has(one.dispatchId))

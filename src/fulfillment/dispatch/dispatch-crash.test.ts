@@ -4,6 +4,7 @@ import { newId } from '#kernel/index.ts'
 import { listPartners } from '#partners/index.ts'
 import { many, withTransaction } from '#platform/index.ts'
 import { completeAll } from './complete-dispatch.ts'
+import { laneDeps } from './lane-deps.ts'
 import { claimDue } from './dispatch-statements.ts'
 import type { FulfillmentWorker } from '../run-worker.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
@@ -73,7 +74,7 @@ test('a crash after the intent and before the send ends in one acceptance', asyn
 
 test('a crash after the answer and before its commit is found by look-up', async () => {
   const claimed = await claimAndCrash('ord_after')
-  const unwritten = await sendDispatch(house.deps, await partner(), claimed)
+  const unwritten = await sendDispatch(laneDeps(house.deps), await partner(), claimed)
   expect(unwritten).toMatchObject({ next: { state: 'accepted' } })
   worker = await house.startWorker()
   await reaches('ord_after', 'accepted')
@@ -85,7 +86,7 @@ test('a zombie that wakes after its lease writes nothing', async () => {
   const claimed = await claimAndCrash('ord_zombie')
   worker = await house.startWorker()
   await reaches('ord_zombie', 'accepted')
-  const late = await sendDispatch(house.deps, await partner(), claimed)
+  const late = await sendDispatch(laneDeps(house.deps), await partner(), claimed)
   const events = await house.query(`select count(*) from platform.event`)
   expect(await completeAll(house.context, [late])).toEqual([false])
   expect(await house.query(`select count(*) from platform.event`)).toEqual(events)
@@ -95,7 +96,7 @@ test('a zombie that wakes after its lease writes nothing', async () => {
 test('with too little of the lease left nothing is sent', async () => {
   const claimed = await claimAndCrash('ord_spent')
   const lease = { ...claimed.lease, leaseMs: house.deps.outbound.totalTimeoutMs }
-  const unsent = await sendDispatch(house.deps, await partner(), { ...claimed, lease })
+  const unsent = await sendDispatch(laneDeps(house.deps), await partner(), { ...claimed, lease })
   expect(unsent).toMatchObject({ code: 'lease_spent', next: { state: 'queued' } })
   expect(await acceptances('ord_spent')).toEqual([])
 })
@@ -133,7 +134,7 @@ test('every attempt carries the same key and bytes, whatever flags and clock say
   ]
   const sent = () => seen.filter((one) => one.body.includes('rvd_ord_same_1'))
   for (const [index, switched] of flags.entries()) {
-    const clock = { ...house.context.clock, nowMs: () => Date.now() + index * 86_400_000 }
+    const clock = { ...house.context.clock, nowMs: () => Date.now() + index * 25_000 }
     const context = { ...house.context, clock }
     const wanted = sent().length + 1
     worker = await house.startWorker({ flags: switched, context })

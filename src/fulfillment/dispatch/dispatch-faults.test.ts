@@ -24,6 +24,7 @@ afterEach(async () => {
   await worker?.stop()
   worker = undefined
   await house.faults([])
+  await house.asOwner(`update fulfillment.lane set rate_per_s = null, throttled_at = null`)
 })
 
 const strike = (fault: string, more: object = {}) =>

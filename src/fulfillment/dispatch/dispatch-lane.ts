@@ -1,23 +1,27 @@
 import { batchLane, newId } from '#kernel/index.ts'
 import type { BatchLane } from '#kernel/index.ts'
+import { openCases } from '#cases/index.ts'
+import type { NewCase } from '#cases/index.ts'
 import { pausePartner } from '#partners/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { appendEvents, change, many, read, withTransaction } from '#platform/index.ts'
 import { completeAll } from './complete-dispatch.ts'
 import type { Completed, Completion } from './complete-dispatch.ts'
 import { claimDue, expireLeases, insertAttempts, selectLaneWork } from './dispatch-statements.ts'
-import { isLookupTrusted } from './next-dispatch-state.ts'
-import { lookUp, takeUnknown } from './resolve-unknown.ts'
+import { throttleLane } from './lane-rate.ts'
+import { afterLostLease } from './next-dispatch-state.ts'
+import { termsOf } from './partner-terms.ts'
+import { lookUp, probe, takeUnknown } from './resolve-unknown.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { sendDispatch } from './send-dispatch.ts'
 import type { ClaimedDispatch } from './send-dispatch.ts'
-import type { WorkerDeps } from './worker-deps.ts'
+import type { LaneDeps } from './worker-deps.ts'
 
 /** Completions of every lane of a process share one set-based transaction at a time. */
 export type CompletionLane = BatchLane<Completion, Completed>
 
 /** Opens the lane of completions; at most 256 in one transaction. */
-export function openCompletionLane(deps: WorkerDeps): CompletionLane {
+export function openCompletionLane(deps: LaneDeps): CompletionLane {
   return batchLane({
     batchMax: 256,
     queueMax: 100_000,
@@ -25,7 +29,6 @@ export function openCompletionLane(deps: WorkerDeps): CompletionLane {
   })
 }
 
-const LEASE_S = 90
 /** Dispatches that one claim takes. */
 const CLAIM_MAX = 64
 
@@ -34,7 +37,7 @@ const CLAIM_MAX = 64
  * the requests and answers how many it started; `track` is told of each, so that a stop can wait.
  */
 export async function runLane(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   partner: Partner,
   completions: CompletionLane,
   track: (work: Promise<void>) => void,
@@ -50,6 +53,10 @@ export async function runLane(
     started += unknown.length
   }
   if (partner.pausedAt !== null) return started
+  if (!deps.breakers.isClosed(partner.id)) {
+    track(probe(deps, partner))
+    return started
+  }
   // At most its concurrency is unsettled: what waits beyond that waits open, and can be withdrawn.
   const hasRoom = work.unsettled < partner.concurrencyMax
   const sealed = work.is_open_due && hasRoom ? await seal(deps, partner) : 0
@@ -59,14 +66,14 @@ export async function runLane(
   return started + claimed.length + sealed
 }
 
-async function seal(deps: WorkerDeps, partner: Partner): Promise<number> {
+async function seal(deps: LaneDeps, partner: Partner): Promise<number> {
   const result = await sealBatch(deps.context, partner.id, deps)
   return result.dispatches.length + result.heldBack
 }
 
-async function claim(deps: WorkerDeps, partner: Partner): Promise<readonly ClaimedDispatch[]> {
+async function claim(deps: LaneDeps, partner: Partner): Promise<readonly ClaimedDispatch[]> {
   const { merchant, database, clock } = deps.context
-  const leaseS = deps.leaseS ?? LEASE_S
+  const { leaseMs } = deps.timing
   const token = newId('lse')
   const leasedAtMs = clock.monotonicMs()
   // This commit is the intent: no byte leaves before it. Where it fails, nothing is sent.
@@ -77,15 +84,15 @@ async function claim(deps: WorkerDeps, partner: Partner): Promise<readonly Claim
       concurrency: partner.concurrencyMax,
       limit: CLAIM_MAX,
       token,
-      lease: leaseS,
+      lease: Math.ceil(leaseMs / 1_000),
     }),
   )
-  const lease = { token, leasedAtMs, leaseMs: leaseS * 1_000 }
+  const lease = { token, leasedAtMs, leaseMs }
   return rows.map((dispatch) => ({ dispatch, lease }))
 }
 
 async function settle(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   completions: CompletionLane,
   work: Promise<Completion>,
 ): Promise<void> {
@@ -95,6 +102,9 @@ async function settle(
   // Paused before the dispatch is queued again, or the next claim would send it to a partner that
   // refuses us.
   if (done.next.pauseReason !== undefined) await pause(deps, done, done.next.pauseReason)
+  if (done.attempt?.status === 429) {
+    await throttleLane(deps.context, done.partner, deps.meter.perSecond(done.partner))
+  }
   const isWritten = await completions.submit(done)
   if (isWritten !== true) {
     log.warn(fields, 'the lease of a dispatch was lost; its outcome is for the new owner')
@@ -104,21 +114,33 @@ async function settle(
   else log.info(fields, `dispatch is ${done.next.state}`)
 }
 
-async function pause(deps: WorkerDeps, done: Completion, reason: string): Promise<void> {
+async function pause(deps: LaneDeps, done: Completion, reason: string): Promise<void> {
   const { context } = deps
   context.log.error(
     { dispatch_id: done.dispatchId, partner_id: done.partner, code: done.code },
     'the partner refuses us: its lane is paused',
   )
   await pausePartner(context, { partner: done.partner, actor: 'dispatch', reason })
+  if (reason !== 'sequence_regressed') return
+  const seen: NewCase = {
+    kind: 'partner_regressed',
+    subjectId: done.partner,
+    partnerId: done.partner,
+    title: `The ledger of ${done.partner} went back: it forgot dispatches that it had answered for.`,
+    evidence: { dispatch: done.dispatchId },
+    dueHours: 1,
+  }
+  await withTransaction(context.database, (tx) =>
+    openCases(tx, context.merchant, 'dispatch', [seen]),
+  )
 }
 
 const LOUD = new Set(['needs_operator', 'quarantined'])
 
 /** A lease that ran out belonged to a process that may have sent: unknown, never queued again. */
-async function expire(deps: WorkerDeps, partner: Partner): Promise<number> {
+async function expire(deps: LaneDeps, partner: Partner): Promise<number> {
   const { merchant, database, log } = deps.context
-  const state = isLookupTrusted(partner.grade) ? 'unknown' : 'needs_operator'
+  const state = afterLostLease(termsOf(partner))
   const rows = await withTransaction(database, async (tx) => {
     const expired = await many(tx, expireLeases, { merchant, partner: partner.id, state })
     if (expired.length === 0) return expired

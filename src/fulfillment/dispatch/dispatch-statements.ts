@@ -26,9 +26,18 @@ export const claimDue = statement({
     proof: 'bytea?',
     fulfillments: 'text[]',
     intent_at: 'timestamptz',
+    /** The newest of its sequence that the partner had answered for when this one was claimed. */
+    accepted_sequence: 'int8',
   },
   text: `
-    with busy as (
+    with bucket as (
+      select merchant_id, partner_id, rate_per_s,
+             least(greatest(1, rate_per_s),
+                   tokens + rate_per_s * extract(epoch from now() - tokens_at)) as tokens
+        from fulfillment.lane
+       where merchant_id = $merchant and partner_id = $partner and rate_per_s is not null
+         for update
+    ), busy as (
       select count(*)::int as sending from fulfillment.dispatch
        where merchant_id = $merchant and partner_id = $partner and state = 'sending'
     ), due as (
@@ -39,19 +48,35 @@ export const claimDue = statement({
          and exists (select from partners.partner p
                       where p.merchant_id = $merchant and p.id = $partner and p.paused_at is null)
        order by d.next_attempt_at, d.id
-       limit greatest(0, least($limit, $concurrency - (select sending from busy)))
+       limit greatest(0, least($limit, $concurrency - (select sending from busy),
+                               coalesce((select floor(tokens)::int from bucket), $limit)))
          for update skip locked
     ), claimed as (
       update fulfillment.dispatch d
          set state = 'sending', lease_token = $token,
              lease_until = now() + make_interval(secs => $lease), intent_at = now(),
-             first_attempt_at = coalesce(d.first_attempt_at, now()), attempt = d.attempt + 1
+             first_attempt_at = coalesce(d.first_attempt_at, now()), attempt = d.attempt + 1,
+             absent_since = null
         from due
        where d.merchant_id = due.merchant_id and d.id = due.id
       returning d.merchant_id, d.id, d.key, d.content_sha256, d.fence_epoch, d.attempt, d.intent_at
+    ), spent as (
+      -- A minute without a 429 gives half as much again; beyond 500 a second nothing holds it back.
+      update fulfillment.lane l
+         set tokens = b.tokens - (select count(*) from claimed), tokens_at = now(),
+             throttled_at = case when b.is_calm then now() else l.throttled_at end,
+             rate_per_s = case when not b.is_calm then b.rate_per_s
+                               when b.rate_per_s < 333 then b.rate_per_s * 1.5 end
+        from (select bucket.*, lane.throttled_at < now() - interval '1 minute' as is_calm
+                from bucket join fulfillment.lane using (merchant_id, partner_id)) b
+       where l.merchant_id = b.merchant_id and l.partner_id = b.partner_id
+    ), newest as (
+      select sequence from fulfillment.dispatch
+       where merchant_id = $merchant and partner_id = $partner and state in ('accepted', 'rejected')
+       order by sequence desc limit 1
     )
     select c.id, c.key, c.content_sha256, c.fence_epoch, c.attempt, b.bytes, b.proof_key_id, b.proof,
-           c.intent_at,
+           c.intent_at, coalesce((select sequence from newest), 0) as accepted_sequence,
            array(select l.fulfillment_id from fulfillment.line_claim l
                   where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
                   order by l.fulfillment_id) as fulfillments
@@ -72,6 +97,8 @@ export const claimUnknown = statement({
     last_status: 'int4?',
     since_first_ms: 'float8',
     unknown_for_ms: 'float8',
+    absent_for_ms: 'float8?',
+    accepted_sequence: 'int8',
     fulfillments: 'text[]',
     token: 'text',
     now: 'timestamptz',
@@ -98,6 +125,11 @@ export const claimUnknown = statement({
              order by a.attempt desc limit 1) as last_status,
            extract(epoch from now() - c.first_attempt_at)::float8 * 1000 as since_first_ms,
            extract(epoch from now() - c.intent_at)::float8 * 1000 as unknown_for_ms,
+           extract(epoch from now() - c.absent_since)::float8 * 1000 as absent_for_ms,
+           coalesce((select sequence from fulfillment.dispatch n
+                      where n.merchant_id = $merchant and n.partner_id = $partner
+                        and n.state in ('accepted', 'rejected')
+                      order by sequence desc limit 1), 0) as accepted_sequence,
            array(select l.fulfillment_id from fulfillment.line_claim l
                   where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
                   order by l.fulfillment_id) as fulfillments
@@ -153,17 +185,19 @@ export const completeDispatches = statement({
     states: 'text[]',
     delays: 'float8[]',
     codes: 'text[]',
+    absent: 'bool[]',
   },
   row: { id: 'text' },
   text: `
     with s as materialized (
       select $merchant as merchant_id, u.*
-        from unnest($ids, $tokens, $before, $states, $delays, $codes)
-          as u(id, token, before, state, delay_ms, code)
+        from unnest($ids, $tokens, $before, $states, $delays, $codes, $absent)
+          as u(id, token, before, state, delay_ms, code, is_absent)
     )
     update fulfillment.dispatch d
        set state = s.state, last_code = s.code, lease_token = null, lease_until = null,
            next_attempt_at = now() + s.delay_ms * interval '1 millisecond',
+           absent_since = case when s.is_absent then coalesce(d.absent_since, now()) end,
            settled_at = case when s.state in ('accepted', 'rejected') then now() end
       from s
      where d.merchant_id = s.merchant_id and d.id = s.id and d.lease_token = s.token

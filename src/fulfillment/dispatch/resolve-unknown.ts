@@ -2,19 +2,22 @@ import { newId } from '#kernel/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { many, withTransaction } from '#platform/index.ts'
 import type { RowOf } from '#platform/index.ts'
-import { classifyLookup } from './classify-response.ts'
+import type { OutboundResult } from '#platform/outbound/index.ts'
+import { idempotencyKey } from '../idempotency-key.ts'
+import { classifyLookup, sequenceSeen } from './classify-response.ts'
 import type { Completion } from './complete-dispatch.ts'
 import { lookupRequest } from './dispatch-request.ts'
 import { claimUnknown } from './dispatch-statements.ts'
-import { nextAfterLookup } from './next-dispatch-state.ts'
-import type { WorkerDeps } from './worker-deps.ts'
+import { nextAfterLookup, withSequence } from './next-dispatch-state.ts'
+import { termsOf } from './partner-terms.ts'
+import type { LaneDeps } from './worker-deps.ts'
 
 /** An unknown dispatch that this process is to look up. */
 export type ClaimedUnknown = RowOf<typeof claimUnknown.row>
 
 /** Takes unknown dispatches whose look-up is due; nobody else looks them up for a minute. */
 export async function takeUnknown(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   partner: Partner,
   limit: number,
 ): Promise<readonly ClaimedUnknown[]> {
@@ -27,16 +30,12 @@ export async function takeUnknown(
 
 /** Asks the partner what became of a key (HDP/1 §1.6) and says where the dispatch goes next. */
 export async function lookUp(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   partner: Partner,
   claimed: ClaimedUnknown,
 ): Promise<Completion> {
-  const secrets = await deps.secrets.live(partner.id, 'dispatch')
   const nowMs = claimed.now.getTime()
-  const timestampS = Math.floor(nowMs / 1000)
-  const result = await deps.outbound.send(
-    lookupRequest({ partner, secrets, key: claimed.key, timestampS }),
-  )
+  const result = await ask(deps, partner, claimed.key, nowMs)
   const seen = classifyLookup(
     result,
     {
@@ -50,21 +49,53 @@ export async function lookUp(
     attempt: claimed.attempt,
     lastStatus: claimed.last_status,
     lastCode: claimed.last_code,
-    grade: partner.grade,
     sinceFirstAttemptMs: claimed.since_first_ms,
     unknownForMs: claimed.unknown_for_ms,
+    absentForMs: claimed.absent_for_ms,
+    terms: termsOf(partner),
+    timing: deps.timing,
     random: deps.random,
   })
+  const isStill = next.state === 'unknown'
   return {
     dispatchId: claimed.id,
     partner: partner.id,
     token: claimed.token,
     before: 'unknown',
-    next,
-    // While nobody answers, the code of the attempt stays: it decides what an absence will mean.
-    code: seen.kind === 'no_answer' ? (claimed.last_code ?? seen.code) : `lookup_${seen.kind}`,
+    next: withSequence(next, { seen: sequenceSeen(result), accepted: claimed.accepted_sequence }),
+    // While it stays unknown, the code of the attempt stays: it decides what an absence will mean.
+    code: isStill ? (claimed.last_code ?? `lookup_${seen.kind}`) : `lookup_${seen.kind}`,
     isReplay: false,
     accepted: seen.kind === 'found' ? seen.accepted : [],
     rejected: seen.kind === 'found' ? seen.rejected : [],
   }
+}
+
+/**
+ * The probe of an open breaker: a look-up of a key that was never sent. Any answer below 500 closes
+ * the breaker; a real order is never what finds out whether a partner is back.
+ */
+export async function probe(deps: LaneDeps, partner: Partner): Promise<void> {
+  const { merchant, clock } = deps.context
+  const key = idempotencyKey({
+    merchant,
+    partner: partner.id,
+    op: 'dispatch.create',
+    batch: 'btc_probe',
+    revision: 1,
+  })
+  await ask(deps, partner, key, clock.nowMs())
+}
+
+async function ask(
+  deps: LaneDeps,
+  partner: Partner,
+  key: string,
+  nowMs: number,
+): Promise<OutboundResult> {
+  const secrets = await deps.secrets.live(partner.id, 'dispatch')
+  const timestampS = Math.floor(nowMs / 1000)
+  return deps.breakers.run(partner.id, () =>
+    deps.outbound.send(lookupRequest({ partner, secrets, key, timestampS })),
+  )
 }

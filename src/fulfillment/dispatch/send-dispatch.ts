@@ -1,13 +1,16 @@
 import type { Partner } from '#partners/index.ts'
 import type { RowOf } from '#platform/index.ts'
-import { classifyResponse } from './classify-response.ts'
+import type { OutboundResult } from '#platform/outbound/index.ts'
+import { classifyResponse, sequenceSeen } from './classify-response.ts'
 import type { Classified } from './classify-response.ts'
 import { RESPONSE_KEPT_BYTES } from './complete-dispatch.ts'
 import type { Completion } from './complete-dispatch.ts'
 import { dispatchRequest } from './dispatch-request.ts'
 import type { claimDue } from './dispatch-statements.ts'
-import { nextAfterAttempt } from './next-dispatch-state.ts'
-import type { WorkerDeps } from './worker-deps.ts'
+import { nextAfterAttempt, withSequence } from './next-dispatch-state.ts'
+import { termsOf } from './partner-terms.ts'
+import { reasonNotToSend } from './reason-not-to-send.ts'
+import type { LaneDeps } from './worker-deps.ts'
 
 /** A dispatch whose intent is committed, under a lease that this process believes to hold. */
 export type ClaimedDispatch = {
@@ -26,33 +29,40 @@ export type ClaimedDispatch = {
  * this installation did not seal are quarantined unsent (`seal_unproven`).
  */
 export async function sendDispatch(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   partner: Partner,
   claimed: ClaimedDispatch,
 ): Promise<Completion> {
-  const { clock } = deps.context
   const { dispatch, lease } = claimed
   if (!isSealedByUs(deps, partner, dispatch)) {
     const seen: Classified = { kind: 'permanent', code: 'seal_unproven', status: null }
-    return completionOf(deps, partner, claimed, seen, Buffer.alloc(0))
+    return completionOf(deps, partner, claimed, seen)
   }
   const secrets = await deps.secrets.live(partner.id, 'dispatch')
-  const spentMs = clock.monotonicMs() - lease.leasedAtMs
-  if (secrets.length === 0) return unsent(deps, partner, claimed, 'secret_missing')
-  if (lease.leaseMs - spentMs <= deps.outbound.totalTimeoutMs) {
-    return unsent(deps, partner, claimed, 'lease_spent')
-  }
+  const spentMs = deps.context.clock.monotonicMs() - lease.leasedAtMs
   const nowMs = dispatch.intent_at.getTime() + spentMs
-  const result = await deps.outbound.send(
-    dispatchRequest({
-      partner,
-      secrets,
-      key: dispatch.key,
-      bytes: dispatch.bytes,
-      fenceEpoch: dispatch.fence_epoch,
-      attempt: dispatch.attempt,
-      timestampS: Math.floor(nowMs / 1000),
-    }),
+  const refused = reasonNotToSend({
+    partner,
+    timing: deps.timing,
+    hasSecret: secrets.length > 0,
+    leaseLeftMs: lease.leaseMs - spentMs,
+    sendBudgetMs: deps.outbound.totalTimeoutMs,
+    skewMs: deps.context.clock.nowMs() - nowMs,
+  })
+  if (refused !== undefined) return unsent(deps, partner, claimed, refused)
+  deps.meter.count(partner.id)
+  const result = await deps.breakers.run(partner.id, () =>
+    deps.outbound.send(
+      dispatchRequest({
+        partner,
+        secrets,
+        key: dispatch.key,
+        bytes: dispatch.bytes,
+        fenceEpoch: dispatch.fence_epoch,
+        attempt: dispatch.attempt,
+        timestampS: Math.floor(nowMs / 1000),
+      }),
+    ),
   )
   const seen = classifyResponse(
     result,
@@ -63,14 +73,12 @@ export async function sendDispatch(
     },
     nowMs,
   )
-  const response =
-    result.kind === 'reply' ? result.body.subarray(0, RESPONSE_KEPT_BYTES) : Buffer.alloc(0)
-  return completionOf(deps, partner, claimed, seen, response)
+  return completionOf(deps, partner, claimed, seen, result)
 }
 
 // Whoever can write SQL as the runtime role can insert a dispatch, but not the proof of its bytes.
 function isSealedByUs(
-  { context: { merchant }, prover }: WorkerDeps,
+  { context: { merchant }, prover }: LaneDeps,
   partner: Partner,
   { id: dispatch, key, bytes, proof_key_id: keyId, proof: mac }: ClaimedDispatch['dispatch'],
 ): boolean {
@@ -78,32 +86,38 @@ function isSealedByUs(
 }
 
 function unsent(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   partner: Partner,
   claimed: ClaimedDispatch,
   code: string,
 ): Completion {
   const seen: Classified = { kind: 'no_effect', retryAfterMs: 0, code, status: null }
-  return completionOf(deps, partner, claimed, seen, Buffer.alloc(0))
+  return completionOf(deps, partner, claimed, seen)
 }
 
 function completionOf(
-  deps: WorkerDeps,
+  deps: LaneDeps,
   partner: Partner,
   claimed: ClaimedDispatch,
   seen: Classified,
-  response: Buffer,
+  result?: OutboundResult,
 ): Completion {
   const isRetryOn = deps.flags.isOn('batch_retry_enabled')
   const { dispatch, lease } = claimed
   const { attempt } = dispatch
-  const { random } = deps
+  const { random, timing } = deps
+  const terms = termsOf(partner)
+  const next = nextAfterAttempt(seen, { attempt, isRetryOn, terms, timing, random })
+  const sequence = {
+    seen: result ? sequenceSeen(result) : undefined,
+    accepted: dispatch.accepted_sequence,
+  }
   return {
     dispatchId: dispatch.id,
     partner: partner.id,
     token: lease.token,
     before: 'sending',
-    next: nextAfterAttempt(seen, { attempt, isRetryOn, grade: partner.grade, random }),
+    next: withSequence(next, sequence),
     code: seen.code,
     isReplay: seen.kind === 'accepted' && seen.isReplay,
     accepted: seen.kind === 'accepted' ? seen.accepted : [],
@@ -113,7 +127,8 @@ function completionOf(
       startedAt: dispatch.intent_at,
       kind: seen.kind,
       status: seen.status,
-      response,
+      response:
+        result?.kind === 'reply' ? result.body.subarray(0, RESPONSE_KEPT_BYTES) : Buffer.alloc(0),
     },
   }
 }

@@ -5,6 +5,9 @@ import type { Context } from '#platform/index.ts'
 import type { Outbound } from '#platform/outbound/index.ts'
 import type { ApprovalCheck } from '../seal/approval-check.ts'
 import type { SealProver } from '../seal/seal-proof.ts'
+import type { DispatchTiming } from './dispatch-timing.ts'
+import type { SendMeter } from './lane-rate.ts'
+import type { PartnerBreakers } from './partner-breaker.ts'
 
 /** What the fulfillment worker is given once, at the composition root. */
 export type WorkerDeps = {
@@ -17,8 +20,15 @@ export type WorkerDeps = {
   readonly prover: SealProver
   /** For jitter alone. */
   readonly random: Random
-  /** Seconds that a claimed dispatch is leased for; 90 where absent. */
-  readonly leaseS?: number
+  /** The times of the protocol; those of production where absent. */
+  readonly timing?: DispatchTiming
   /** Longest wait between two looks at the tables; 1,000 ms where absent. */
   readonly pollMs?: number
+}
+
+/** What the lanes of one worker share. */
+export type LaneDeps = WorkerDeps & {
+  readonly timing: DispatchTiming
+  readonly breakers: PartnerBreakers
+  readonly meter: SendMeter
 }

@@ -1,0 +1,29 @@
+import type { Partner, PartnerGrade } from '#partners/index.ts'
+
+/** What the protocol may rely on with one partner (HDP/1 §1.12). Times are milliseconds. */
+export type PartnerTerms = {
+  readonly grade: PartnerGrade
+  /** How long the partner keeps keys, from the first attempt; infinite for class A. */
+  readonly keyTtlMs: number
+  /** How long the partner may take until what it took is visible to a look-up. */
+  readonly processingDelayMs: number
+}
+
+const HOUR_MS = 3_600_000
+/** HDP/1 §1.12: a class B partner keeps keys for at least 24 h. */
+const KEY_TTL_B_MS = 24 * HOUR_MS
+
+/** The terms of a partner as it was registered and graded. */
+export function termsOf(partner: Pick<Partner, 'grade'>): PartnerTerms {
+  const { grade } = partner
+  return {
+    grade,
+    keyTtlMs: grade === 'A' ? Number.POSITIVE_INFINITY : grade === 'B' ? KEY_TTL_B_MS : 0,
+    processingDelayMs: 0,
+  }
+}
+
+/** True where the partner can be asked what became of a dispatch at all (classes A, B and C). */
+export function canBeAsked({ grade }: Pick<PartnerTerms, 'grade'>): boolean {
+  return grade !== 'D'
+}
