@@ -2,23 +2,7 @@ import { canonicalJson, newId, sha256 } from '#kernel/index.ts'
 import type { CanonicalValue } from '#kernel/index.ts'
 import { appendEvents, change, many, statement } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-
-/** What a case can be about; each has its own way to be settled. */
-export type CaseKind =
-  | 'double_ship'
-  | 'too_late'
-  | 'shipped_after_recall'
-  | 'discrepancy'
-  | 'short_shipment'
-  | 'overdue_shipment'
-  | 'unmatched_shipment'
-  | 'parcel_without_lines'
-  | 'partial_rejection'
-  | 'stock_difference'
-  | 'invoice_difference'
-  | 'return'
-  | 'lost_parcel'
-  | 'partner_regressed'
+import type { CaseKind } from './case.ts'
 
 /** Something that a person must look into, with what was seen. Money is in minor units. */
 export type NewCase = {

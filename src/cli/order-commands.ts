@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow, refuse } from '#kernel/index.ts'
+import { casesOfOrder } from '#cases/index.ts'
 import { orderFulfillmentStory } from '#fulfillment/index.ts'
 import {
   decideOrder,
@@ -34,12 +35,13 @@ export function addOrderCommands(program: Command): void {
       withInstallation(async ({ context }) => {
         const { database, merchant } = context
         const order = await orderOf(context, id)
-        const [decisions, events, fulfillment] = await Promise.all([
+        const [decisions, events, fulfillment, cases] = await Promise.all([
           listDecisions(database, merchant, order.id),
           listOrderEvents(database, merchant, order.id),
           orderFulfillmentStory(database, merchant, order.id),
+          casesOfOrder(database, merchant, order.id),
         ])
-        const story = { order, decisions, events, fulfillment }
+        const story = { order, decisions, events, fulfillment, cases }
         return { json: story, text: storyText(story) }
       }),
   })

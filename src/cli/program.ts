@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addAccessCommands } from './access-commands.ts'
+import { addCaseCommands } from './case-commands.ts'
 import { addDispatchCommands } from './dispatch-commands.ts'
 import { addFlagCommands } from './flag-commands.ts'
 import { addGenerateCommands } from './generate-commands.ts'
@@ -26,6 +27,7 @@ export function holdfastProgram(): Command {
   addStockCommands(program)
   addPartnerCommands(program)
   addDispatchCommands(program)
+  addCaseCommands(program)
   addFlagCommands(program)
   addAccessCommands(program)
   return program

@@ -1,5 +1,7 @@
+import type { CaseRow } from '#cases/index.ts'
 import type { FulfillmentStory } from '#fulfillment/index.ts'
 import type { DecisionRow, OrderDetail, OrderEvent } from '#orders/index.ts'
+import { caseTable } from './case-commands.ts'
 import { money, table, time } from './format-text.ts'
 
 /** One order on both sides of the hand-over. */
@@ -8,6 +10,7 @@ export type OrderStory = {
   readonly decisions: readonly DecisionRow[]
   readonly events: readonly OrderEvent[]
   readonly fulfillment: FulfillmentStory
+  readonly cases: readonly CaseRow[]
 }
 
 type Moment = { readonly at: Date; readonly what: string; readonly facts: string }
@@ -35,7 +38,8 @@ export function storyText(story: OrderStory): string {
     ['AT', 'WHAT', 'FACTS'],
     moments.map((one) => [time(one.at), one.what, one.facts]),
   )
-  return [head.join('\n'), lines, told].join('\n\n')
+  const cases = story.cases.length > 0 ? [caseTable(story.cases)] : []
+  return [head.join('\n'), lines, ...cases, told].join('\n\n')
 }
 
 function momentsOf({ decisions, events, fulfillment }: OrderStory): readonly Moment[] {

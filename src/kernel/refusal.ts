@@ -253,6 +253,9 @@ export const REFUSALS = {
     grpc: 'data_loss',
     means: 'a partner said yes without echoing what was sent',
   },
+  // Cases
+  case_unknown: { http: 404, grpc: 'not_found', means: 'no such case' },
+  case_closed: { http: 409, grpc: 'failed_precondition', means: 'the case is resolved' },
   // Inbound partner events
   signature_invalid: {
     http: 401,

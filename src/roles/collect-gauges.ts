@@ -1,3 +1,4 @@
+import { CASE_KINDS, openCaseTotals } from '#cases/index.ts'
 import { fulfillmentCounts, oldestItems } from '#fulfillment/index.ts'
 import { negativeStockSkus } from '#inventory/index.ts'
 import { holdRate, orderCounts } from '#orders/index.ts'
@@ -23,6 +24,20 @@ export function collectGauges({ database, merchant }: Context): void {
     return items.flatMap((item) => {
       const stage = STAGES.find((one) => one === item.stage)
       return stage ? [{ labels: { stage }, value: item.ageS }] : []
+    })
+  })
+  registerCollector('holdfast_cases_open', async () => {
+    const totals = await openCaseTotals(database, merchant)
+    return CASE_KINDS.map((kind) => ({
+      labels: { kind },
+      value: totals.filter((one) => one.kind === kind).reduce((sum, one) => sum + one.open, 0),
+    }))
+  })
+  registerCollector('holdfast_oldest_case_age_seconds', async () => {
+    const totals = await openCaseTotals(database, merchant)
+    return CASE_KINDS.flatMap((kind) => {
+      const ages = totals.flatMap((one) => (one.kind === kind ? [one.oldest_s] : []))
+      return ages.length > 0 ? [{ labels: { kind }, value: Math.max(...ages) }] : []
     })
   })
   const waiting = async (stage: string) =>

@@ -1,5 +1,6 @@
 import { accessRoutes } from '#access/index.ts'
 import type { Authenticator } from '#access/index.ts'
+import { caseRoutes } from '#cases/index.ts'
 import { catalogRoutes } from '#catalog/index.ts'
 import { flagRoutes } from '#flags/index.ts'
 import { fulfillmentRoutes } from '#fulfillment/index.ts'
@@ -28,6 +29,7 @@ export function allRoutes(deps: {
     ...catalogRoutes(context, (skus) => availability(database, merchant, skus)),
     ...inventoryRoutes(context),
     ...fulfillmentRoutes({ context, secrets: deps.secrets }),
+    ...caseRoutes(context),
     ...accessRoutes(context, deps.authenticator),
     ...flagRoutes(context),
     ...metricsRoutes(metrics),

@@ -41,6 +41,24 @@ export function handoverRefusal(code: string): (typeof HANDOVER_REFUSALS)[number
   return HANDOVER_REFUSALS.find((known) => known === code) ?? 'other'
 }
 
+/** What a case can be about, as gauges count them; `src/cases/case.ts` is held to it by the compiler. */
+export const CASE_KIND_LABELS = [
+  'double_ship',
+  'too_late',
+  'shipped_after_recall',
+  'discrepancy',
+  'short_shipment',
+  'overdue_shipment',
+  'unmatched_shipment',
+  'parcel_without_lines',
+  'partial_rejection',
+  'stock_difference',
+  'invoice_difference',
+  'return',
+  'lost_parcel',
+  'partner_regressed',
+] as const
+
 /** What one metric is. `routes` stands for the declared paths of this process's routes. */
 export type MetricRow = {
   readonly type: 'counter' | 'gauge' | 'histogram'
@@ -122,6 +140,18 @@ export const METRICS = {
     unit: 'seconds',
     help: 'age of the oldest order in a stage; absent where the stage is empty',
     labels: { stage: STAGES },
+  },
+  holdfast_cases_open: {
+    type: 'gauge',
+    unit: 'cases',
+    help: 'cases that nobody has resolved, by kind',
+    labels: { kind: CASE_KIND_LABELS },
+  },
+  holdfast_oldest_case_age_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'age of the oldest open case of a kind; absent where none is open',
+    labels: { kind: CASE_KIND_LABELS },
   },
   holdfast_http_requests_total: {
     type: 'counter',

@@ -1,0 +1,19 @@
+/** What a case can be about; each has its own way to be settled. */
+export const CASE_KINDS = [
+  'double_ship',
+  'too_late',
+  'shipped_after_recall',
+  'discrepancy',
+  'short_shipment',
+  'overdue_shipment',
+  'unmatched_shipment',
+  'parcel_without_lines',
+  'partial_rejection',
+  'stock_difference',
+  'invoice_difference',
+  'return',
+  'lost_parcel',
+  'partner_regressed',
+] as const
+/** One of `CASE_KINDS`. */
+export type CaseKind = (typeof CASE_KINDS)[number]
