@@ -6,6 +6,7 @@ import {
   HAND_OVER_LIMITS,
   HandoffService,
   internalToken,
+  isProvenWithdrawal,
   WithdrawKind,
   WithdrawOutcome,
 } from '#wire/index.ts'
@@ -62,8 +63,13 @@ export function fulfillmentClient(baseUrl: string, masterKey: Uint8Array): Fulfi
         },
         { headers, timeoutMs: DEADLINE_MS },
       )
+      // A changed request would release the stock of one order and stop another.
       invariant(
-        answer.withdrawalId === withdrawal.id,
+        answer.withdrawalId === withdrawal.id &&
+          answer.orderId === withdrawal.orderId &&
+          answer.revision === withdrawal.revision &&
+          answer.kind === KINDS[withdrawal.kind] &&
+          isProvenWithdrawal(masterKey, answer),
         'the answer is about the withdrawal that was asked',
       )
       if (answer.outcome === WithdrawOutcome.WITHDRAWN) return 'withdrawn'

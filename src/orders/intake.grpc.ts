@@ -3,7 +3,7 @@ import type { ConnectRouter, HandlerContext } from '@connectrpc/connect'
 import { invariant, REFUSALS } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
 import type { Caller } from '#platform/index.ts'
-import { OrderIntakeService, ReviewVerdict } from '#wire/index.ts'
+import { checkSubmittedOrder, OrderIntakeService, ReviewVerdict } from '#wire/index.ts'
 import type { OrderReceipt, SubmittedOrder, SubmitOrdersRequest } from '#wire/index.ts'
 import { orderInput } from './order-input.ts'
 import type { OrderPlacing } from './place-orders.ts'
@@ -28,11 +28,13 @@ export function intakeService(deps: { placing: OrderPlacing; callerOf: CallerOf 
         await requireSubmitter(deps.callerOf, context)
         const totals: Totals = { chunks: 0, orders: 0, placed: 0, known: 0, refused: 0 }
         let isOpen = false
+        let requiresDigests = false
         for await (const { part } of requests) {
           if (part.case === 'open') {
             if (isOpen || !part.value.streamId)
               throw refused('envelope_kind', 'open comes once, first, with a stream id')
             isOpen = true
+            requiresDigests = part.value.requiresDigests
           } else if (part.case === 'chunk' && isOpen) {
             totals.chunks += 1
             if (part.value.number !== totals.chunks)
@@ -43,7 +45,8 @@ export function intakeService(deps: { placing: OrderPlacing; callerOf: CallerOf 
                 `a chunk holds at most ${CHUNK_ORDERS_MAX} orders`,
               )
             }
-            const orders = await placeChunk(deps.placing, part.value.orders, totals)
+            const place = placeWith(deps.placing, requiresDigests)
+            const orders = await placeChunk(place, part.value.orders, totals)
             yield { part: { case: 'chunk' as const, value: { number: totals.chunks, orders } } }
           } else if (part.case === 'seal' && isOpen) {
             if (part.value.chunks !== totals.chunks || part.value.orders !== totals.orders) {
@@ -71,18 +74,26 @@ async function requireSubmitter(callerOf: CallerOf, context: HandlerContext): Pr
 }
 
 async function placeChunk(
-  placing: OrderPlacing,
+  place: (order: SubmittedOrder) => Promise<Receipt>,
   orders: readonly SubmittedOrder[],
   totals: Totals,
 ): Promise<Receipt[]> {
   totals.orders += orders.length
-  const receipts = await Promise.all(orders.map((order) => placeOne(placing, order)))
+  const receipts = await Promise.all(orders.map(place))
   for (const receipt of receipts) {
     if (receipt.refusalCode) totals.refused += 1
     else if (receipt.known) totals.known += 1
     else totals.placed += 1
   }
   return receipts
+}
+
+function placeWith(placing: OrderPlacing, requiresDigests: boolean) {
+  return async (order: SubmittedOrder): Promise<Receipt> => {
+    const whole = checkSubmittedOrder(order, requiresDigests)
+    if (!whole.ok) return receiptOfRefusal(order.orderId, whole.refusal)
+    return placeOne(placing, order)
+  }
 }
 
 async function placeOne(placing: OrderPlacing, order: SubmittedOrder): Promise<Receipt> {

@@ -228,7 +228,8 @@ export const CONSISTENT: Readonly<Record<string, Damage>> = Object.fromEntries(
   ]),
 )
 
-function redigest(one: OrderRecord): void {
+/** Makes the order digest right again, as anybody can. */
+export function redigest(one: OrderRecord): void {
   one.orderDigest = Uint8Array.from(digestOf(fromMessage(one)))
 }
 
@@ -241,7 +242,8 @@ function decodeStream(stream: Stream): { manifest: Manifest; chunks: OrderRecord
   return { manifest, chunks }
 }
 
-function recount(manifest: Manifest, records: readonly OrderRecord[]): void {
+/** Makes a manifest count these records. */
+export function recount(manifest: Manifest, records: readonly OrderRecord[]): void {
   const count = (verdict: string): number =>
     records.filter((one) => fromMessage(one).verdict === verdict).length
   manifest.recordCount = records.length

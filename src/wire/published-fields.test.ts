@@ -175,6 +175,10 @@ const FIELDS = {
   'holdfast.fulfillment.v1.WithdrawResponse': [
     '1 string withdrawal_id',
     '2 WithdrawOutcome outcome',
+    '3 string order_id',
+    '4 uint32 revision',
+    '5 WithdrawKind kind',
+    '6 bytes proof',
   ],
   'holdfast.orders.v1.Address': [
     '1 string name',
@@ -198,7 +202,7 @@ const FIELDS = {
     '9 string refusal_field',
   ],
   'holdfast.orders.v1.SubmitOrdersRequest': ['1 Open open', '2 OrderChunk chunk', '3 Seal seal'],
-  'holdfast.orders.v1.SubmitOrdersRequest.Open': ['1 string stream_id'],
+  'holdfast.orders.v1.SubmitOrdersRequest.Open': ['1 string stream_id', '2 bool requires_digests'],
   'holdfast.orders.v1.SubmitOrdersRequest.OrderChunk': [
     '1 uint32 number',
     '2 repeated SubmittedOrder orders',
@@ -230,6 +234,7 @@ const FIELDS = {
     '6 repeated SubmittedLine lines',
     '7 repeated SubmittedCharge charges',
     '8 Address ship_to',
+    '9 bytes content_digest',
     '47 ReviewVerdict review_verdict',
     '48 bytes approval',
   ],

@@ -4,7 +4,13 @@ import { codeFromString } from '@connectrpc/connect/protocol-connect'
 import { refuse, REFUSALS } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
-import { handOverReader, HandoffService, WithdrawKind, WithdrawOutcome } from '#wire/index.ts'
+import {
+  handOverReader,
+  HandoffService,
+  proveWithdrawal,
+  WithdrawKind,
+  WithdrawOutcome,
+} from '#wire/index.ts'
 import type { HandOverRequest, OpenedHandOver, ReviewKeys } from '#wire/index.ts'
 import { isInternalCaller } from '#wire/index.ts'
 import { quarantineStream, QUARANTINE_BYTES_MAX } from './quarantine-stream.ts'
@@ -37,17 +43,21 @@ export function handOverService(deps: HandOverDeps): ServiceImpl<typeof HandoffS
     async withdraw(request, call) {
       authenticate(deps, call)
       const kind = KINDS.get(request.kind)
-      if (kind === undefined || request.merchant !== context.merchant || request.revision < 1) {
-        throw refusedCall('payload_malformed', 'merchant, revision or kind is missing or wrong.')
+      const { merchant, withdrawalId, orderId, revision } = request
+      const isNamed = merchant === context.merchant && withdrawalId !== '' && orderId !== ''
+      if (kind === undefined || !isNamed || revision < 1) {
+        throw refusedCall('payload_malformed', 'A name, the revision or the kind is missing.')
       }
-      const { withdrawalId, orderId, revision } = request
       const outcome = await withdrawOrder(context, { id: withdrawalId, orderId, revision, kind })
       if (!outcome.ok) throw connectError(outcome.refusal)
-      const isSealed = outcome.value === 'sealed'
-      return {
+      const answer = {
         withdrawalId,
-        outcome: isSealed ? WithdrawOutcome.SEALED : WithdrawOutcome.WITHDRAWN,
+        outcome: outcome.value === 'sealed' ? WithdrawOutcome.SEALED : WithdrawOutcome.WITHDRAWN,
+        orderId,
+        revision,
+        kind: request.kind,
       }
+      return { ...answer, proof: Uint8Array.from(proveWithdrawal(deps.masterKey, answer)) }
     },
   }
 }

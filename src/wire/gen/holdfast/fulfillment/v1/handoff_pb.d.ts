@@ -411,6 +411,30 @@ export declare type WithdrawResponse = Message<"holdfast.fulfillment.v1.Withdraw
    * @generated from field: holdfast.fulfillment.v1.WithdrawOutcome outcome = 2;
    */
   outcome: WithdrawOutcome;
+
+  /**
+   * What was withdrawn, as it was read here; the sender compares.
+   *
+   * @generated from field: string order_id = 3;
+   */
+  orderId: string;
+
+  /**
+   * @generated from field: uint32 revision = 4;
+   */
+  revision: number;
+
+  /**
+   * @generated from field: holdfast.fulfillment.v1.WithdrawKind kind = 5;
+   */
+  kind: WithdrawKind;
+
+  /**
+   * HMAC-SHA256 over the fields before it, 32 bytes.
+   *
+   * @generated from field: bytes proof = 6;
+   */
+  proof: Uint8Array;
 };
 
 /**

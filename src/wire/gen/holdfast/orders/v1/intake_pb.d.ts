@@ -55,6 +55,13 @@ export declare type SubmitOrdersRequest_Open = Message<"holdfast.orders.v1.Submi
    * @generated from field: string stream_id = 1;
    */
   streamId: string;
+
+  /**
+   * Every order of the stream carries its content digest, and one without is refused.
+   *
+   * @generated from field: bool requires_digests = 2;
+   */
+  requiresDigests: boolean;
 };
 
 /**
@@ -162,6 +169,15 @@ export declare type SubmittedOrder = Message<"holdfast.orders.v1.SubmittedOrder"
    * @generated from field: holdfast.orders.v1.Address ship_to = 8;
    */
   shipTo?: Address | undefined;
+
+  /**
+   * SHA-256, 32 bytes, of the RFC 8785 JSON of this order: the member names of POST /store/orders,
+   * empty members left out, `review_verdict` as "hold" or "clear" where it is said. Where it is
+   * given, an order that differs from it is refused.
+   *
+   * @generated from field: bytes content_digest = 9;
+   */
+  contentDigest: Uint8Array;
 
   /**
    * HOLD always holds; CLEAR from outside never clears.

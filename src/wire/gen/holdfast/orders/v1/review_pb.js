@@ -3,12 +3,13 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_holdfast_options_v1_options } from "../../options/v1/options_pb.js";
 
 /**
  * Describes the file holdfast/orders/v1/review.proto.
  */
 export const file_holdfast_orders_v1_review = /*@__PURE__*/
-  fileDesc("Ch9ob2xkZmFzdC9vcmRlcnMvdjEvcmV2aWV3LnByb3RvEhJob2xkZmFzdC5vcmRlcnMudjEiiQEKB0FkZHJlc3MSDAoEbmFtZRgBIAEoCRIOCgZzdHJlZXQYAiABKAkSDAoEY2l0eRgDIAEoCRIOCgZyZWdpb24YBCABKAkSEwoLcG9zdGFsX2NvZGUYBSABKAkSDwoHY291bnRyeRgGIAEoCRINCgVwaG9uZRgHIAEoCRINCgVlbWFpbBgIIAEoCSpiCg1SZXZpZXdWZXJkaWN0Eh4KGlJFVklFV19WRVJESUNUX1VOU1BFQ0lGSUVEEAASFwoTUkVWSUVXX1ZFUkRJQ1RfSE9MRBABEhgKFFJFVklFV19WRVJESUNUX0NMRUFSEAJiBnByb3RvMw");
+  fileDesc("Ch9ob2xkZmFzdC9vcmRlcnMvdjEvcmV2aWV3LnByb3RvEhJob2xkZmFzdC5vcmRlcnMudjEiuQEKB0FkZHJlc3MSEgoEbmFtZRgBIAEoCUIEsNIYARIUCgZzdHJlZXQYAiABKAlCBLDSGAESEgoEY2l0eRgDIAEoCUIEsNIYARIUCgZyZWdpb24YBCABKAlCBLDSGAESGQoLcG9zdGFsX2NvZGUYBSABKAlCBLDSGAESFQoHY291bnRyeRgGIAEoCUIEsNIYARITCgVwaG9uZRgHIAEoCUIEsNIYARITCgVlbWFpbBgIIAEoCUIEsNIYASpiCg1SZXZpZXdWZXJkaWN0Eh4KGlJFVklFV19WRVJESUNUX1VOU1BFQ0lGSUVEEAASFwoTUkVWSUVXX1ZFUkRJQ1RfSE9MRBABEhgKFFJFVklFV19WRVJESUNUX0NMRUFSEAJiBnByb3RvMw", [file_holdfast_options_v1_options]);
 
 /**
  * Describes the message holdfast.orders.v1.Address.
