@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { fulfillmentChecks } from '#fulfillment/index.ts'
 import { inventoryChecks } from '#inventory/index.ts'
 import { holdRate, orderChecks } from '#orders/index.ts'
+import { reconciliationChecks } from '#reconciliation/index.ts'
 import { read } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { addCommand } from './command.ts'
@@ -60,7 +61,12 @@ export function addHealthCommands(program: Command): void {
 
 async function runChecks({ database, merchant }: Context): Promise<readonly Checked[]> {
   const checked: Checked[] = []
-  for (const { claim, find } of [...inventoryChecks, ...orderChecks, ...fulfillmentChecks]) {
+  for (const { claim, find } of [
+    ...inventoryChecks,
+    ...orderChecks,
+    ...fulfillmentChecks,
+    ...reconciliationChecks,
+  ]) {
     checked.push({ claim, violations: await read(database, find, { merchant }) })
   }
   return checked

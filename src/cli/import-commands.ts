@@ -5,12 +5,15 @@ import type { Refusal } from '#kernel/index.ts'
 import { importCatalog } from '#inventory/index.ts'
 import { importOrders } from '#orders/index.ts'
 import type { OrderImport } from '#orders/index.ts'
+import { importAdjustments, importReturns } from '#reconciliation/index.ts'
+import type { AdjustmentImport, ReturnImport } from '#reconciliation/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import type { Answer } from './command.ts'
+import { money } from './format-text.ts'
 import { openProgress } from './progress.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `import catalog`, `import orders`. */
+/** `import catalog|orders|returns|adjustments`. */
 export function addImportCommands(program: Command): void {
   const group = addGroup(program, 'import', 'bulk load from files; doing it again changes nothing')
   addCommand(group, {
@@ -54,6 +57,70 @@ export function addImportCommands(program: Command): void {
         }
       }),
   })
+  addCommand(group, {
+    usage: 'returns <file>',
+    summary: 'returns from an NDJSON file, plain or gzip; what no shipped goods explain is named',
+    example: 'holdfast import returns returns.ndjson.gz',
+    input: z.object({ file: z.string() }),
+    run: ({ file }) =>
+      withInstallation(async ({ context }, signal) => {
+        const progress = openProgress('recording returns')
+        try {
+          const options = { actor: cliActor(), signal, onProgress: progress.update }
+          return returnImportAnswer(await importReturns(context, file, options))
+        } finally {
+          progress.end()
+        }
+      }),
+  })
+  addCommand(group, {
+    usage: 'adjustments <file>',
+    summary: 'stock adjustments from an NDJSON file, plain or gzip; never takes what is reserved',
+    example: 'holdfast import adjustments stock_adjustments.ndjson.gz',
+    input: z.object({ file: z.string() }),
+    run: ({ file }) =>
+      withInstallation(async ({ context }, signal) => {
+        const progress = openProgress('booking adjustments')
+        try {
+          const options = { actor: cliActor(), signal, onProgress: progress.update }
+          return adjustmentImportAnswer(await importAdjustments(context, file, options))
+        } finally {
+          progress.end()
+        }
+      }),
+  })
+}
+
+const STOPPED = 'Stopped; run it again to go on. '
+
+const countsOf = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ') || 'none'
+
+function returnImportAnswer(done: ReturnImport): Answer {
+  if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
+  const totals = (done.totals ?? []).map(
+    (one) =>
+      `All returns: ${one.restocked_units} units restocked, ${money(one.refunded_minor, one.currency)} refunded, ${money(one.charges_minor, one.currency)} of charges credited, ${money(one.unmatched_minor, one.currency)} unmatched.`,
+  )
+  const head = `Returns: ${done.recorded} recorded, ${done.known} known before. Lines: ${done.acceptedLines} accepted; unmatched: ${countsOf(done.unmatchedLines)}.`
+  return {
+    json: done,
+    text: [`${done.kind === 'stopped' ? STOPPED : ''}${head}`, ...totals].join('\n'),
+    isRefused: done.kind === 'stopped' || done.refused > 0,
+    refusals: done.refusals,
+  }
+}
+
+function adjustmentImportAnswer(done: AdjustmentImport): Answer {
+  if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
+  return {
+    json: done,
+    text: `${done.kind === 'stopped' ? STOPPED : ''}Adjustments: ${done.recorded} recorded (+${done.unitsAdded}, -${done.unitsTaken} units), ${done.known} known before. Refused: ${countsOf(done.refused)}.`,
+    isRefused: done.kind === 'stopped' || Object.keys(done.refused).length > 0,
+    refusals: done.refusals,
+  }
 }
 
 function refusedFile(bad: number, refusals: readonly Refusal[]): Answer {

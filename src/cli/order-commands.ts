@@ -14,6 +14,7 @@ import {
 } from '#orders/index.ts'
 import type { OrderDetail } from '#orders/index.ts'
 import type { Context } from '#platform/index.ts'
+import { returnsOfOrder } from '#reconciliation/index.ts'
 import { addCommand, addGroup, limitOption } from './command.ts'
 import { money, table, time } from './format-text.ts'
 import { storyText } from './story-text.ts'
@@ -35,13 +36,14 @@ export function addOrderCommands(program: Command): void {
       withInstallation(async ({ context }) => {
         const { database, merchant } = context
         const order = await orderOf(context, id)
-        const [decisions, events, fulfillment, cases] = await Promise.all([
+        const [decisions, events, fulfillment, returns, cases] = await Promise.all([
           listDecisions(database, merchant, order.id),
           listOrderEvents(database, merchant, order.id),
           orderFulfillmentStory(database, merchant, order.id),
+          returnsOfOrder(database, merchant, order.id),
           casesOfOrder(database, merchant, order.id),
         ])
-        const story = { order, decisions, events, fulfillment, cases }
+        const story = { order, decisions, events, fulfillment, returns, cases }
         return { json: story, text: storyText(story) }
       }),
   })

@@ -8,6 +8,7 @@ import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
+import { addReturnCommands } from './return-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addStockCommands } from './stock-commands.ts'
 
@@ -23,6 +24,7 @@ export function holdfastProgram(): Command {
   addImportCommands(program)
   addGenerateCommands(program)
   addOrderCommands(program)
+  addReturnCommands(program)
   addHealthCommands(program)
   addStockCommands(program)
   addPartnerCommands(program)

@@ -1,8 +1,10 @@
 import type { CaseRow } from '#cases/index.ts'
 import type { FulfillmentStory } from '#fulfillment/index.ts'
 import type { DecisionRow, OrderDetail, OrderEvent } from '#orders/index.ts'
+import type { OrderReturn } from '#reconciliation/index.ts'
 import { caseTable } from './case-commands.ts'
 import { money, table, time } from './format-text.ts'
+import { returnTable } from './return-commands.ts'
 
 /** One order on both sides of the hand-over. */
 export type OrderStory = {
@@ -10,6 +12,7 @@ export type OrderStory = {
   readonly decisions: readonly DecisionRow[]
   readonly events: readonly OrderEvent[]
   readonly fulfillment: FulfillmentStory
+  readonly returns: readonly OrderReturn[]
   readonly cases: readonly CaseRow[]
 }
 
@@ -39,7 +42,8 @@ export function storyText(story: OrderStory): string {
     moments.map((one) => [time(one.at), one.what, one.facts]),
   )
   const cases = story.cases.length > 0 ? [caseTable(story.cases)] : []
-  return [head.join('\n'), lines, ...cases, told].join('\n\n')
+  const returns = story.returns.length > 0 ? [returnTable(story.returns)] : []
+  return [head.join('\n'), lines, ...returns, ...cases, told].join('\n\n')
 }
 
 function momentsOf({ decisions, events, fulfillment }: OrderStory): readonly Moment[] {

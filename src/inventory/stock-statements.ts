@@ -12,10 +12,11 @@ export const lockStock = statement({
     location_id: 'text',
     available: 'int8',
     on_hand: 'int8',
+    shortfall: 'int8',
     is_quarantined: 'bool',
   },
   text: `
-    select sku, location_id, available, on_hand, quarantined_at is not null as is_quarantined
+    select sku, location_id, available, on_hand, shortfall, quarantined_at is not null as is_quarantined
       from inventory.stock
      where merchant_id = $merchant and sku = any($skus)
      order by sku, location_id

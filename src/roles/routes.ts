@@ -9,6 +9,7 @@ import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
 import type { OrdersDeps } from '#orders/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import type { AnyRoute } from '#platform/index.ts'
+import { reconciliationRoutes } from '#reconciliation/index.ts'
 import { metrics, metricsRoutes } from '#telemetry/index.ts'
 import { webRoutes } from '#web/index.ts'
 import { readStats } from './read-stats.ts'
@@ -30,6 +31,7 @@ export function allRoutes(deps: {
     ...inventoryRoutes(context),
     ...fulfillmentRoutes({ context, secrets: deps.secrets }),
     ...caseRoutes(context),
+    ...reconciliationRoutes({ context }),
     ...accessRoutes(context, deps.authenticator),
     ...flagRoutes(context),
     ...metricsRoutes(metrics),

@@ -17,6 +17,7 @@ const FLOORS = new Map([
   ['inventory', 3.5],
   ['orders', 4],
   ['fulfillment', 5],
+  ['reconciliation', 6],
   ['web', 8],
   ['simulator', 8],
   ['roles', 8.1],

@@ -1,0 +1,86 @@
+import { statement } from '#platform/index.ts'
+
+// Every row that a query returns is a violation; it says which thing and what of it.
+const INVARIANTS = [
+  {
+    claim: 'no order line came back more often than it was issued',
+    sql: `select r.order_id || ' line ' || r.order_line || ' at ' || r.location_id as subject,
+                 r.returned || ' of ' || coalesce(-sum(m.on_hand_delta), 0) as detail
+            from reconciliation.returned_line r
+            left join inventory.movement m
+              on m.merchant_id = r.merchant_id and m.subject_id = r.order_id and m.line_no = r.order_line
+             and m.location_id = r.location_id and m.kind = 'issue'
+           where r.merchant_id = $merchant
+           group by r.order_id, r.order_line, r.location_id, r.returned
+          having r.returned > coalesce(-sum(m.on_hand_delta), 0)
+           limit 100`,
+  },
+  {
+    claim: 'every counter of returned units is the sum of its parts',
+    sql: `select coalesce(r.order_id, p.order_id) || ' line ' || coalesce(r.order_line, p.order_line)
+                   as subject,
+                 'counter ' || coalesce(r.returned, 0) || ' parts ' || coalesce(p.qty, 0) as detail
+            from (select order_id, order_line, location_id, returned
+                    from reconciliation.returned_line where merchant_id = $merchant) r
+            full join (select order_id, order_line, location_id, sum(qty) as qty
+                         from reconciliation.return_part where merchant_id = $merchant
+                        group by order_id, order_line, location_id) p
+              on p.order_id = r.order_id and p.order_line = r.order_line
+             and p.location_id = r.location_id
+           where coalesce(r.returned, 0) <> coalesce(p.qty, 0)
+           limit 100`,
+  },
+  {
+    claim: 'every accepted line of a return took back exactly its units, an unmatched one none',
+    sql: `select l.return_id || ' line ' || l.line_no as subject,
+                 l.state || ': ' || coalesce(p.qty, 0) || ' of ' || l.qty as detail
+            from reconciliation.return_line l
+            left join (select return_id, line_no, sum(qty) as qty from reconciliation.return_part
+                        where merchant_id = $merchant group by return_id, line_no) p
+              on p.return_id = l.return_id and p.line_no = l.line_no
+           where l.merchant_id = $merchant
+             and coalesce(p.qty, 0) <> case when l.state = 'accepted' then l.qty else 0 end
+           limit 100`,
+  },
+  {
+    claim: 'what came back whole is in the stock ledger, and nothing else is',
+    sql: `with wanted as (
+            select p.order_id, p.order_line, p.location_id, p.return_id || '#' || p.line_no as source, p.qty
+              from reconciliation.return_part p
+              join reconciliation.return_line l
+                on l.merchant_id = p.merchant_id and l.return_id = p.return_id and l.line_no = p.line_no
+             where p.merchant_id = $merchant and l.condition = 'restock'
+          ), booked as (
+            select subject_id, line_no, location_id, source_id, on_hand_delta
+              from inventory.movement where merchant_id = $merchant and kind = 'return'
+          )
+          select coalesce(w.source, b.source_id) as subject,
+                 'returned ' || coalesce(w.qty, 0) || ' booked ' || coalesce(b.on_hand_delta, 0) as detail
+            from wanted w
+            full join booked b
+              on b.subject_id = w.order_id and b.line_no = w.order_line
+             and b.location_id = w.location_id and b.source_id = w.source
+           where coalesce(w.qty, 0) <> coalesce(b.on_hand_delta, 0)
+           limit 100`,
+  },
+  {
+    claim: 'the charges of every return sum up to its total',
+    sql: `select r.id as subject, r.charges_minor || ' of ' || c.sum as detail
+            from reconciliation."return" r,
+                 lateral (select coalesce(sum(qty * unit_price_minor), 0) as sum
+                            from jsonb_to_recordset(r.charges) as x(qty bigint, unit_price_minor bigint)) c
+           where r.merchant_id = $merchant and c.sum <> r.charges_minor
+           limit 100`,
+  },
+] as const
+
+/** Invariants of reconciliation, for `holdfast verify`: each statement returns what breaks it. */
+export const reconciliationChecks = INVARIANTS.map(({ claim, sql }, index) => ({
+  claim,
+  find: statement({
+    name: `reconciliation.check_${index + 1}`,
+    params: { merchant: 'text' },
+    row: { subject: 'text', detail: 'text' },
+    text: sql,
+  }),
+}))

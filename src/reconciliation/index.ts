@@ -1,0 +1,16 @@
+import type { AnyRoute, Context } from '#platform/index.ts'
+import { returnRoutes } from './returns/returns.http.ts'
+
+export { reconciliationChecks } from './checks.ts'
+export { importAdjustments } from './import-adjustments.ts'
+export type { AdjustmentImport } from './import-adjustments.ts'
+export { importReturns } from './returns/import-returns.ts'
+export type { ReturnImport } from './returns/import-returns.ts'
+export { returnOrder } from './returns/return-order.ts'
+export { returnsOfOrder } from './returns/return-queries.ts'
+export type { OrderReturn } from './returns/return-queries.ts'
+
+/** Every HTTP route of reconciliation. */
+export function reconciliationRoutes(deps: { readonly context: Context }): readonly AnyRoute[] {
+  return [...returnRoutes(deps.context)]
+}
