@@ -76,7 +76,7 @@ export async function recordSkuAdjustments(
     (await many(tx, selectKnown, { merchant, ids })).map((row) => [row.id, row.content_sha256]),
   )
   const book = Map.groupBy(
-    locked.map((row) => ({ ...row })),
+    locked.map((row) => Object.assign({}, row)),
     (row) => row.sku,
   )
   const movements: Movement[] = []

