@@ -216,6 +216,11 @@ export const REFUSALS = {
     grpc: 'resource_exhausted',
     means: 'an envelope or batch is above the hard limit',
   },
+  handover_limits_differ: {
+    http: 503,
+    grpc: 'failed_precondition',
+    means: 'sender and receiver are not configured alike; the hand-over does not begin',
+  },
   receipt_mismatch: {
     http: 422,
     grpc: 'data_loss',

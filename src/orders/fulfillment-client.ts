@@ -3,10 +3,12 @@ import { createGrpcTransport } from '@connectrpc/connect-node'
 import { accept, invariant, refuse, REFUSALS } from '#kernel/index.ts'
 import type { Outcome, RefusalCode } from '#kernel/index.ts'
 import {
-  HAND_OVER_LIMITS,
+  agreeOnLimits,
   HandoffService,
   internalToken,
   isProvenWithdrawal,
+  MESSAGE_BYTES_MAX,
+  ownLimits,
   WithdrawKind,
   WithdrawOutcome,
 } from '#wire/index.ts'
@@ -14,8 +16,10 @@ import type { HandOverResponse } from '#wire/index.ts'
 import type { SendHandOver } from './hand-over.ts'
 import type { AskWithdrawal } from './withdraw-order.ts'
 
-/** The two calls that order processing makes downstream. */
+/** The calls that order processing makes downstream. */
 export type FulfillmentClient = {
+  /** Refuses `handover_limits_differ`; throws where the other end does not answer. */
+  readonly agreeOnLimits: () => Promise<Outcome<void>>
   readonly handOver: SendHandOver
   readonly withdraw: AskWithdrawal
 }
@@ -28,15 +32,28 @@ const KINDS = {
 } as const
 
 /** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a 20 s deadline. */
-export function fulfillmentClient(baseUrl: string, masterKey: Uint8Array): FulfillmentClient {
+export function fulfillmentClient(
+  baseUrl: string,
+  masterKey: Uint8Array,
+  messageBytesMax: number = MESSAGE_BYTES_MAX,
+): FulfillmentClient {
   const transport = createGrpcTransport({
     baseUrl,
-    readMaxBytes: HAND_OVER_LIMITS.envelopeBytesMax * 2,
-    writeMaxBytes: HAND_OVER_LIMITS.envelopeBytesMax * 2,
+    readMaxBytes: messageBytesMax,
+    writeMaxBytes: messageBytesMax,
   })
   const client = createClient(HandoffService, transport)
   const headers = { authorization: `Bearer ${internalToken(masterKey)}` }
   return {
+    agreeOnLimits: async () => {
+      try {
+        const theirs = await client.getLimits({}, { headers, timeoutMs: DEADLINE_MS })
+        return agreeOnLimits(ownLimits(messageBytesMax), theirs)
+      } catch (fault) {
+        if (ConnectError.from(fault).code !== Code.Unimplemented) throw fault
+        return refuse('handover_limits_differ', 'The receiver is too old to tell its limits.')
+      }
+    },
     handOver: async (sealed) => {
       try {
         const answers: HandOverResponse[] = []

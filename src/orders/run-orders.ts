@@ -1,4 +1,5 @@
 import { isUnavailable } from '#platform/index.ts'
+import type { Log } from '#platform/index.ts'
 import { expireOldCheckouts } from './checkout.ts'
 import type { FulfillmentClient } from './fulfillment-client.ts'
 import { handOverOnce } from './hand-over.ts'
@@ -25,8 +26,12 @@ export function startOrdersWorker(
   let nudge: () => void = () => undefined
   let lastHousekeeping = clock.monotonicMs()
 
+  const isAgreed = limitsCheck(client, log, onRefused)
+
   const round = async (): Promise<boolean> => {
-    const { records, refusal } = await handOverOnce(deps.context, client.handOver)
+    const { records, refusal } = (await isAgreed())
+      ? await handOverOnce(deps.context, client.handOver)
+      : { records: 0 }
     if (refusal) onRefused(refusal.code)
     if (clock.monotonicMs() - lastHousekeeping >= HOUSEKEEPING_MS) {
       lastHousekeeping = clock.monotonicMs()
@@ -69,5 +74,31 @@ export function startOrdersWorker(
       nudge()
       await running
     },
+  }
+}
+
+/**
+ * Whether the two ends take the same limits: asked until they do, and then never again. Nothing is
+ * handed over before, since what one end may seal the other might cut off.
+ */
+function limitsCheck(
+  client: FulfillmentClient,
+  log: Log,
+  onRefused: (code: string) => void,
+): () => Promise<boolean> {
+  let isAgreed = false
+  let told = ''
+  return async () => {
+    if (isAgreed) return true
+    const agreed = await client.agreeOnLimits().catch((fault: unknown) => {
+      log.debug({ err: fault }, 'the receiver does not answer yet')
+      return undefined
+    })
+    isAgreed = agreed?.ok === true
+    if (!agreed || agreed.ok) return isAgreed
+    onRefused(agreed.refusal.code)
+    if (told !== agreed.refusal.detail) log.error(agreed.refusal, 'the hand-over does not begin')
+    told = agreed.refusal.detail
+    return false
   }
 }

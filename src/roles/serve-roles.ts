@@ -17,7 +17,7 @@ import { startGrpcServer } from '#platform/grpc/index.ts'
 import { startHttpServer } from '#platform/http/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { httpObserver, metrics } from '#telemetry/index.ts'
-import { HAND_OVER_LIMITS, HandoffService } from '#wire/index.ts'
+import { HandoffService, MESSAGE_BYTES_MAX } from '#wire/index.ts'
 import { BUILD } from './build.ts'
 import { collectGauges, countRefusedHandOver } from './collect-gauges.ts'
 import type { Installation } from './installation.ts'
@@ -130,7 +130,12 @@ async function serveGrpc(
       return caller.ok ? caller.value : undefined
     },
   })
-  const receiver = handOverService({ context, masterKey, reviewKeys })
+  const receiver = handOverService({
+    context,
+    masterKey,
+    reviewKeys,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+  })
   const services = [
     ...(roles.has('orders') ? [intake] : []),
     ...(roles.has('fulfillment')
@@ -142,7 +147,7 @@ async function serveGrpc(
     services,
     host: config.host,
     port: config.grpcPort,
-    messageBytesMax: HAND_OVER_LIMITS.envelopeBytesMax * 2,
+    messageBytesMax: MESSAGE_BYTES_MAX,
   })
   shutdown.onShutdown('grpc', () => server.close())
   return server.url

@@ -14,6 +14,9 @@ export const HAND_OVER_LIMITS = {
   recordsMax: 1_000,
 } as const
 
+/** Bytes of one gRPC message, the same at both ends: an envelope and room for what is around it. */
+export const MESSAGE_BYTES_MAX = 2 * HAND_OVER_LIMITS.envelopeBytesMax
+
 /** Seals one payload into its envelope. */
 export function sealEnvelope(
   sequence: number,

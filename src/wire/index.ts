@@ -1,7 +1,8 @@
+export { agreeOnLimits, ownLimits } from './agree-on-limits.ts'
 export { reviewKeys, signApproval, verifyApproval } from './approval.ts'
 export type { ApprovedAllocation, ReviewKey, ReviewKeys } from './approval.ts'
 export { checkReceipt } from './check-receipt.ts'
-export { HAND_OVER_LIMITS } from './envelope.ts'
+export { HAND_OVER_LIMITS, MESSAGE_BYTES_MAX } from './envelope.ts'
 export {
   HandoffService,
   WithdrawKind,

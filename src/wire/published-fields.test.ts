@@ -87,6 +87,7 @@ describe('the published schema', () => {
       ),
     )
     expect(methods).toEqual([
+      'holdfast.fulfillment.v1.HandoffService/GetLimits unary',
       'holdfast.fulfillment.v1.HandoffService/HandOver bidi_streaming',
       'holdfast.fulfillment.v1.HandoffService/Withdraw unary',
       'holdfast.orders.v1.OrderIntakeService/SubmitOrders bidi_streaming',
@@ -113,6 +114,14 @@ const FIELDS = {
     '2 uint32 record_count',
     '3 uint64 payload_bytes',
     '4 bytes rolling_digest',
+  ],
+  'holdfast.fulfillment.v1.GetLimitsRequest': [],
+  'holdfast.fulfillment.v1.GetLimitsResponse': [
+    '1 uint32 schema_version',
+    '2 uint32 message_bytes_max',
+    '3 uint32 envelope_bytes_max',
+    '4 uint32 batch_bytes_max',
+    '5 uint32 records_max',
   ],
   'holdfast.fulfillment.v1.HandOverRequest': [
     '1 uint32 sequence',

@@ -7,6 +7,8 @@ import type { Context } from '#platform/index.ts'
 import {
   handOverReader,
   HandoffService,
+  MESSAGE_BYTES_MAX,
+  ownLimits,
   proveWithdrawal,
   WithdrawKind,
   WithdrawOutcome,
@@ -23,12 +25,18 @@ export type HandOverDeps = {
   readonly context: Context
   readonly masterKey: Uint8Array
   readonly reviewKeys: ReviewKeys
+  /** What the server was given as its message limit, in bytes; 2 MiB where absent. */
+  readonly messageBytesMax?: number
 }
 
 /** The receiver of `holdfast.fulfillment.v1.HandoffService`: nothing is committed before END. */
 export function handOverService(deps: HandOverDeps): ServiceImpl<typeof HandoffService> {
   const { context, reviewKeys } = deps
   return {
+    getLimits(_request, call) {
+      authenticate(deps, call)
+      return ownLimits(deps.messageBytesMax ?? MESSAGE_BYTES_MAX)
+    },
     async *handOver(requests, call) {
       authenticate(deps, call)
       const { opened, payloads } = await openStream(requests)

@@ -12,6 +12,60 @@ import type { Address, ReviewVerdict } from "../../orders/v1/review_pb.js";
 export declare const file_holdfast_fulfillment_v1_handoff: GenFile;
 
 /**
+ * @generated from message holdfast.fulfillment.v1.GetLimitsRequest
+ */
+export declare type GetLimitsRequest = Message<"holdfast.fulfillment.v1.GetLimitsRequest"> & {
+};
+
+/**
+ * Describes the message holdfast.fulfillment.v1.GetLimitsRequest.
+ * Use `create(GetLimitsRequestSchema)` to create a new message.
+ */
+export declare const GetLimitsRequestSchema: GenMessage<GetLimitsRequest>;
+
+/**
+ * @generated from message holdfast.fulfillment.v1.GetLimitsResponse
+ */
+export declare type GetLimitsResponse = Message<"holdfast.fulfillment.v1.GetLimitsResponse"> & {
+  /**
+   * @generated from field: uint32 schema_version = 1;
+   */
+  schemaVersion: number;
+
+  /**
+   * Bytes of one gRPC message.
+   *
+   * @generated from field: uint32 message_bytes_max = 2;
+   */
+  messageBytesMax: number;
+
+  /**
+   * Bytes of one payload.
+   *
+   * @generated from field: uint32 envelope_bytes_max = 3;
+   */
+  envelopeBytesMax: number;
+
+  /**
+   * Bytes of all payloads of a batch.
+   *
+   * @generated from field: uint32 batch_bytes_max = 4;
+   */
+  batchBytesMax: number;
+
+  /**
+   * @generated from field: uint32 records_max = 5;
+   */
+  recordsMax: number;
+};
+
+/**
+ * Describes the message holdfast.fulfillment.v1.GetLimitsResponse.
+ * Use `create(GetLimitsResponseSchema)` to create a new message.
+ */
+export declare const GetLimitsResponseSchema: GenMessage<GetLimitsResponse>;
+
+/**
  * Opaque bytes with everything needed to notice that one of them changed.
  *
  * @generated from message holdfast.fulfillment.v1.HandOverRequest
@@ -534,6 +588,16 @@ export declare const WithdrawOutcomeSchema: GenEnum<WithdrawOutcome>;
  * @generated from service holdfast.fulfillment.v1.HandoffService
  */
 export declare const HandoffService: GenService<{
+  /**
+   * What the receiver takes. A sender of other limits does not begin to hand over.
+   *
+   * @generated from rpc holdfast.fulfillment.v1.HandoffService.GetLimits
+   */
+  getLimits: {
+    methodKind: "unary";
+    input: typeof GetLimitsRequestSchema;
+    output: typeof GetLimitsResponseSchema;
+  },
   /**
    * One sealed batch a stream: MANIFEST, RECORDS, END. Nothing is committed before END.
    *
