@@ -2,8 +2,10 @@ import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { GRADE_A, partnerProfile } from './profile.ts'
 
-const secret = z
+/** A signing secret of Standard Webhooks. */
+export const secret = z
   .string()
   .regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'must be whsec_ and at least 24 bytes in base64')
 
@@ -12,8 +14,11 @@ const partner = z.strictObject({
   name: z.string().min(1).max(64),
   /** 0 picks a free port the first time and keeps it ever after. */
   port: z.int().min(0).max(65_535).default(0),
-  dispatchSecret: secret,
-  eventSecret: secret,
+  /** One secret, or two while a rotation overlaps, newest first. */
+  dispatchSecret: z.union([secret, z.array(secret).min(1).max(2)]),
+  eventSecret: z.union([secret, z.array(secret).min(1).max(2)]),
+  /** What the partner can do: a grade, and what differs from it. A where absent. */
+  profile: partnerProfile.default(GRADE_A),
 })
 
 const simulatorConfig = z.strictObject({

@@ -2,10 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { Agent, request } from 'undici'
 import type { CheckedConfig, PartnerConfig } from './config.ts'
-import type { Ledger } from './ledger.ts'
+import type { Append, Ledger } from './ledger.ts'
+import type { EventStrike } from './faults.ts'
 import type { DispatchEntry, PendingEvent } from './ledger-state.ts'
 import { renderEvent } from './partner-event.ts'
 import type { PartnerEvent } from './partner-event.ts'
+import type { PartnerSettings } from './settings.ts'
 import { isToShip, shipDispatch } from './ship-dispatch.ts'
 
 /** Brings a partner's events to Holdfast: one at a time, in order of sequence, until taken. */
@@ -20,6 +22,7 @@ type Surroundings = {
   readonly config: CheckedConfig
   readonly partner: PartnerConfig
   readonly ledger: Ledger
+  readonly settings: PartnerSettings
   readonly log: (line: string) => void
 }
 
@@ -28,10 +31,11 @@ const SET_ASIDE = new Set([400, 409, 413, 422])
 
 /** Starts the courier; it resumes with what the ledger says was not taken, and ships what was. */
 export function startCourier(around: Surroundings): Courier {
-  const { config, ledger, partner, log } = around
+  const { config, ledger, partner, settings, log } = around
   const stopping = new AbortController()
   const agent = new Agent({ connections: 1, headersTimeout: 15_000, bodyTimeout: 15_000 })
   const aside = new Map<number, number>()
+  const strikes = new Map<number, EventStrike | undefined>()
   let wake = (): void => {}
   let fails = 0
 
@@ -46,15 +50,50 @@ export function startCourier(around: Surroundings): Courier {
   const taken = async (event: PendingEvent): Promise<void> => {
     fails = 0
     aside.delete(event.sequence)
-    const isNews = !event.part && event.dispatch.shippedAt === null
+    strikes.delete(event.sequence)
+    // A restore may have lost the event while it was under way.
+    const tell = (append: Append): void => {
+      if (!ledger.state.pendingEvents.has(event.sequence)) return
+      append({ t: 'told', event: event.sequence }, { lazy: true })
+    }
+    const isNews = isAcceptance(event)
     if (isNews && config.shipDelayMs === 0) {
-      await shipDispatch(ledger, partner, event.dispatch, (append) =>
-        append({ t: 'told', event: event.sequence }, { lazy: true }),
-      )
+      await shipDispatch(ledger, partner, event.dispatch, tell)
       return
     }
-    await ledger.transact((append) => append({ t: 'told', event: event.sequence }, { lazy: true }))
+    await ledger.transact(tell)
     if (isNews) shipLater(event.dispatch)
+  }
+
+  /** True where a fault dealt with the event for now: it is lost, or later ones overtake it. */
+  const isStruck = async (event: PendingEvent): Promise<boolean> => {
+    const strike = drawn(event)
+    if (strike?.fault === 'lose_event') {
+      await taken(event)
+      return true
+    }
+    if (strike?.fault !== 'delay_event') return false
+    strikes.set(event.sequence, undefined)
+    aside.set(event.sequence, performance.now() + (strike.value ?? 50))
+    // The warehouse does not wait for its own message: the shipment may be told of first.
+    if (isAcceptance(event)) await shipDispatch(ledger, partner, event.dispatch)
+    return true
+  }
+
+  const drawn = (event: PendingEvent): EventStrike | undefined => {
+    if (strikes.has(event.sequence)) return strikes.get(event.sequence)
+    const type = event.part ? 'shipment.shipped' : 'dispatch.accepted'
+    const strike = settings.faults.drawEvent({ type, key: event.dispatch.key })
+    strikes.set(event.sequence, strike)
+    return strike
+  }
+
+  /** When an event may go, in monotonic milliseconds. */
+  const dueOf = (event: PendingEvent): number => {
+    const delayMs = event.part ? 0 : settings.profile().processing_delay_ms
+    if (delayMs === 0) return aside.get(event.sequence) ?? 0
+    const processedInMs = Date.parse(event.at) + delayMs - Date.now()
+    return Math.max(aside.get(event.sequence) ?? 0, performance.now() + processedInMs)
   }
 
   const shipLater = (dispatch: DispatchEntry): void => {
@@ -98,13 +137,15 @@ export function startCourier(around: Surroundings): Courier {
     for (const dispatch of ledger.state.dispatches) if (isToShip(dispatch)) shipLater(dispatch)
     while (!stopping.signal.aborted) {
       const now = performance.now()
-      const event = nextEvent(ledger.state.pendingEvents, aside, now)
+      const { event, dueMs } = nextEvent(ledger.state.pendingEvents, dueOf, now)
       if (!event) {
-        const due = Math.min(...aside.values())
-        await sleep(Number.isFinite(due) ? Math.max(1, due - now) : undefined)
+        await sleep(Number.isFinite(dueMs) ? Math.max(1, dueMs - now) : undefined)
         continue
       }
-      const answer = await send(await renderEvent(ledger, partner, event))
+      if (await isStruck(event)) continue
+      const rendered = await renderEvent(ledger, partner, event)
+      if (drawn(event)?.fault === 'repeat_event') await send(rendered)
+      const answer = await send(rendered)
       if (typeof answer === 'number' && answer >= 200 && answer < 300) await taken(event)
       else await pauseFor(refused(event, answer), stopping.signal)
     }
@@ -123,15 +164,23 @@ export function startCourier(around: Surroundings): Courier {
   }
 }
 
+/** News of an acceptance whose goods are still here. */
+function isAcceptance(event: PendingEvent): boolean {
+  return !event.part && event.dispatch.shippedAt === null
+}
+
 function nextEvent(
   pending: ReadonlyMap<number, PendingEvent>,
-  aside: ReadonlyMap<number, number>,
+  dueOf: (event: PendingEvent) => number,
   now: number,
-): PendingEvent | undefined {
+): { readonly event?: PendingEvent; readonly dueMs: number } {
+  let dueMs = Number.POSITIVE_INFINITY
   for (const event of pending.values()) {
-    if ((aside.get(event.sequence) ?? 0) <= now) return event
+    const due = dueOf(event)
+    if (due <= now) return { event, dueMs: due }
+    dueMs = Math.min(dueMs, due)
   }
-  return undefined
+  return { dueMs }
 }
 
 async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
@@ -139,7 +188,7 @@ async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 async function postEvent(
-  { config, partner }: Surroundings,
+  { config, partner, settings }: Surroundings,
   agent: Agent,
   { event, signal }: { event: PartnerEvent; signal: AbortSignal },
 ): Promise<number> {
@@ -154,7 +203,10 @@ async function postEvent(
         'content-type': 'application/json',
         'webhook-id': event.id,
         'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
-        'webhook-signature': new Webhook(partner.eventSecret).sign(event.id, at, event.body),
+        'webhook-signature': settings
+          .secrets()
+          .event.map((secret) => new Webhook(secret).sign(event.id, at, event.body))
+          .join(' '),
       },
       body: event.body,
     },

@@ -118,7 +118,7 @@ test('a dispatch too large for one event ships in several, no line twice and non
     order_key: '',
     lines,
   }))
-  const events = planShipments({ id: 'shipco', name: 'ShipCo' }, orders, 2_000)
+  const events = planShipments({ id: 'shipco', name: 'ShipCo' }, orders, { eventBytesMax: 2_000 })
   expect(events.length).toBeGreaterThan(1)
   for (const event of events) expect(JSON.stringify(event).length).toBeLessThanOrEqual(2_001)
   const shipments = events.flat()

@@ -20,30 +20,39 @@ export type Envelope = {
 }
 
 /**
- * Verifies the Standard Webhooks signature with the official library over the exact bytes. It is
+ * Verifies the Standard Webhooks signature with the official library over the exact bytes, by any live secret. It is
  * lenient about ids and timestamps where we are not: a dot in an id makes the signed text ambiguous.
  */
-export function judgeSignature(webhook: Webhook, received: Received): Judged<string> {
+export function judgeSignature(secrets: readonly string[], received: Received): Judged<string> {
   const id = header(received, 'webhook-id')
   const timestamp = header(received, 'webhook-timestamp')
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(id) || !/^[0-9]{10}$/.test(timestamp))
     return against('signature_invalid')
+  const signature = header(received, 'webhook-signature')
+  const headers = {
+    'webhook-id': id,
+    'webhook-timestamp': timestamp,
+    'webhook-signature': signature,
+  }
+  const isSigned = secrets.some((secret) => isVerified(new Webhook(secret), received, headers))
+  return isSigned ? { ok: true, value: id } : against('signature_invalid')
+}
+
+function isVerified(
+  webhook: Webhook,
+  { body }: Received,
+  headers: Readonly<Record<string, string>>,
+): boolean {
   try {
-    const signature = header(received, 'webhook-signature')
-    const headers = {
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': signature,
-    }
-    webhook.verify(received.body, headers, { jsonParse: false })
-    return { ok: true, value: id }
+    webhook.verify(body, headers, { jsonParse: false })
+    return true
   } catch {
-    return against('signature_invalid')
+    return false
   }
 }
 
 /** Judges media type, digest (RFC 9530), signature and key headers of a POST, in that order. */
-export function judgeEnvelope(webhook: Webhook, received: Received): Judged<Envelope> {
+export function judgeEnvelope(secrets: readonly string[], received: Received): Judged<Envelope> {
   if (!/^application\/json\s*(;\s*charset=utf-8\s*)?$/i.test(header(received, 'content-type')))
     return against('media_type_unsupported')
   const claimed = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(
@@ -52,7 +61,7 @@ export function judgeEnvelope(webhook: Webhook, received: Received): Judged<Enve
   if (!claimed?.[1]) return against('digest_missing')
   if (!bytesEqual(Buffer.from(claimed[1], 'base64'), sha256(received.body)))
     return against('digest_mismatch')
-  const signed = judgeSignature(webhook, received)
+  const signed = judgeSignature(secrets, received)
   if (!signed.ok) return signed
   if (header(received, 'holdfast-protocol') !== '1') return against('protocol_unsupported')
   const key = idempotencyKey(received.headers)

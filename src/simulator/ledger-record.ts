@@ -14,6 +14,14 @@ const outcome = z.object({
   tracking_number: z.string().optional(),
 })
 
+const rejected = z.object({ id: z.string(), code: z.string(), retriable: z.boolean() })
+
+/** How the warehouse will handle the goods, where it will not do so rightly. */
+const handling = z.object({
+  kind: z.enum(['short_ship', 'double_ship', 'ship_recalled']),
+  units: z.int().min(1),
+})
+
 const accepted = z.object({
   t: z.literal('accepted'),
   at: z.string(),
@@ -28,6 +36,10 @@ const accepted = z.object({
   /** The number of the first of its fulfillments in this ledger; they count on from it. */
   first: z.int(),
   orders: z.array(ledgerOrder),
+  rejected: z.array(rejected).optional(),
+  handling: handling.optional(),
+  /** A no-op of a conformance probe: answered and remembered, never shipped, never told of. */
+  probe: z.literal(true).optional(),
 })
 
 const recall = z.object({
@@ -54,6 +66,9 @@ const shipped = z.object({
   fulfillments: z.array(z.int()),
 })
 
+/** An old backup was put back: the newest acceptances are forgotten, though they did happen. */
+const restored = z.object({ t: z.literal('restored'), at: z.string(), forgot: z.int().min(1) })
+
 const ledgerRecord = z.discriminatedUnion('t', [
   z.object({ t: z.literal('ledger'), v: z.literal(1), id: z.string(), partner: z.string() }),
   accepted,
@@ -62,6 +77,8 @@ const ledgerRecord = z.discriminatedUnion('t', [
   z.object({ t: z.literal('epoch'), epoch: z.int() }),
   z.object({ t: z.literal('replay'), key: z.string() }),
   z.object({ t: z.literal('told'), event: z.int() }),
+  z.object({ t: z.literal('poisoned'), key: z.string(), status: z.int() }),
+  restored,
 ])
 
 /** One line of a ledger file. Everything a partner knows is the fold of these. */
@@ -70,6 +87,12 @@ export type LedgerRecord = z.output<typeof ledgerRecord>
 export type AcceptedRecord = z.output<typeof accepted>
 /** The answer to one recall. */
 export type RecallRecord = z.output<typeof recall>
+/** The loss of the newest acceptances. */
+export type RestoredRecord = z.output<typeof restored>
+/** What the warehouse will do wrongly. */
+export type Handling = z.output<typeof handling>
+/** One order that was refused inside an accepted dispatch. */
+export type RejectedOrder = z.output<typeof rejected>
 /** One accepted order with what it ships. */
 export type LedgerOrder = z.output<typeof ledgerOrder>
 

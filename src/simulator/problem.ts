@@ -27,6 +27,7 @@ export const PROBLEMS = {
   recalled: { http: 410, means: 'the key was recalled and can never be accepted' },
   key_reused: { http: 422, means: 'the key was used with other content' },
   faults_invalid: { http: 422, means: 'the fault script is wrong; errors names each field' },
+  settings_invalid: { http: 422, means: 'a profile or its secrets are wrong' },
   rate_limited: { http: 429, means: 'too many requests; nothing was done' },
   internal: { http: 500, means: 'a fault of the partner' },
   overloaded: { http: 503, means: 'the queue is full; nothing was done' },

@@ -24,21 +24,26 @@ const order = z.looseObject({
     .refine((lines) => areDistinct(lines.map((one) => one.line_id)), 'a line id is there twice'),
 })
 
-const dispatch = z.looseObject({
-  schema: z.literal('holdfast.dispatch/1'),
-  type: z.literal('dispatch.create'),
-  key: z.string().regex(KEY),
-  content_sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  batch: z.string().regex(/^btc_[A-Za-z0-9_-]{1,60}$/),
-  revision: z.int().min(1),
-  sequence: z.int().min(1),
-  order_count: z.int().min(1),
-  orders: z
-    .array(order)
-    .min(1)
-    .refine((all) => areDistinct(all.map((one) => one.order_key)), 'an order key is there twice')
-    .refine((all) => areDistinct(all.map((one) => one.fulfillment_id)), 'a fulfillment is twice'),
-})
+const dispatch = z
+  .looseObject({
+    schema: z.literal('holdfast.dispatch/1'),
+    type: z.literal('dispatch.create'),
+    key: z.string().regex(KEY),
+    content_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    batch: z.string().regex(/^btc_[A-Za-z0-9_-]{1,60}$/),
+    revision: z.int().min(1),
+    /** 0 in a probe, which takes none. */
+    sequence: z.int().min(0),
+    /** A no-op of a conformance probe: answered and remembered like any other, never shipped. */
+    probe: z.literal(true).optional(),
+    order_count: z.int().min(1),
+    orders: z
+      .array(order)
+      .min(1)
+      .refine((all) => areDistinct(all.map((one) => one.order_key)), 'an order key is there twice')
+      .refine((all) => areDistinct(all.map((one) => one.fulfillment_id)), 'a fulfillment is twice'),
+  })
+  .refine((one) => (one.sequence === 0) === (one.probe === true), 'a probe alone has sequence 0')
 
 /** A dispatch whose every claim was recomputed from the bytes (HDP/1 §1.3). */
 export type Dispatch = z.output<typeof dispatch>

@@ -7,6 +7,7 @@ import type { RecallRecord } from './ledger-record.ts'
 import type { DispatchEntry, FulfillmentEntry, LedgerState } from './ledger-state.ts'
 import { json, problem } from './problem.ts'
 import type { Answer, Judged } from './problem.ts'
+import type { PartnerProfile } from './profile.ts'
 import { malformed } from './read-dispatch.ts'
 import { trackingNumber } from './shipment.ts'
 import type { PartnerName } from './shipment.ts'
@@ -43,18 +44,25 @@ export function readRecall(body: Buffer): Judged<Recall> {
 export function recallDispatch(
   state: LedgerState,
   append: Append,
-  asked: { recall: Recall; fenceEpoch: number | undefined; partner: PartnerName },
+  asked: {
+    recall: Recall
+    fenceEpoch: number | undefined
+    partner: PartnerName
+    profile: PartnerProfile
+  },
 ): Answer {
-  const { recall: read, fenceEpoch } = asked
+  const { recall: read, fenceEpoch, profile } = asked
   if (fenceEpoch !== undefined && fenceEpoch < state.fenceEpoch) return staleEpoch(state)
   if (fenceEpoch !== undefined && fenceEpoch > state.fenceEpoch)
     append({ t: 'epoch', epoch: fenceEpoch })
   const earlier = state.recalls.get(read.key)
   if (earlier) {
-    if (earlier.body_sha256 !== read.bodySha256) return problem('key_reused')
-    return json(200, answer(earlier), { 'idempotent-replayed': 'true' })
+    if (earlier.record.body_sha256 !== read.bodySha256) return problem('key_reused')
+    return json(200, answer(earlier.record), { 'idempotent-replayed': 'true' })
   }
   const entry = state.byKey.get(read.recalls)
+  if (!entry && !profile.tombstones)
+    return problem('dispatch_unknown', undefined, { key: read.recalls })
   const record: RecallRecord = {
     t: 'recall',
     at: new Date().toISOString(),
@@ -85,7 +93,7 @@ function outcomeOf(entry: DispatchEntry, orderKey: string, partner: PartnerName)
 
 function outcomeFor(entry: DispatchEntry, one: FulfillmentEntry): RecallOutcome['outcome'] {
   if (one.recalledAt !== null) return 'recalled'
-  if (entry.shippedAt !== null) return 'too_late'
+  if (one.shippedAt !== null) return 'too_late'
   return entry.isTold ? 'in_progress' : 'recalled'
 }
 

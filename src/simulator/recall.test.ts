@@ -1,20 +1,14 @@
 import { expect, test, vi } from 'vitest'
-import { canonicalJson } from '#kernel/index.ts'
-import { dispatch, keyOf, look, order, partner, PATH, receiver, send } from './sender.fixture.ts'
-
-const recall = (url: string, key: string, names: readonly string[], over: object = {}) => {
-  const recallKey = keyOf(`recall of ${key}`)
-  const body = canonicalJson({
-    schema: 'holdfast.recall/1',
-    type: 'dispatch.recall',
-    key: recallKey,
-    recalls: key,
-    order_keys: names.map((name) => keyOf(name, 'hfo1')),
-    reason: 'customer cancelled',
-    ...over,
-  })
-  return send(`${url}${PATH}/${key}/recall`, body, recallKey)
-}
+import {
+  dispatch,
+  keyOf,
+  look,
+  order,
+  partner,
+  PATH,
+  receiver,
+  recallOf,
+} from './sender.fixture.ts'
 
 /** A receiver that takes nothing, so that picking never begins. */
 const deaf = () => receiver(() => 503)
@@ -22,7 +16,7 @@ const deaf = () => receiver(() => 503)
 test('a key that was recalled before it was seen is never accepted, after a restart too', async () => {
   const { url, dataDir, stop } = await partner()
   const key = keyOf('ghost')
-  const answer = await recall(url, key, ['one'])
+  const answer = await recallOf(url, key, ['one'])
   expect(answer).toMatchObject({
     status: 200,
     body: { tombstone: true, orders: [{ order_key: keyOf('one', 'hfo1'), outcome: 'recalled' }] },
@@ -38,7 +32,7 @@ test('a key that was recalled before it was seen is never accepted, after a rest
 test('what was not picked is recalled, and its order may ship under a new revision', async () => {
   const { url, post, rows, summary } = await partner({ callbackUrl: (await deaf()).url })
   await post(dispatch(keyOf('a'), [order('one')], { batch: 'btc_x' }))
-  const answer = await recall(url, keyOf('a'), ['one', 'other'])
+  const answer = await recallOf(url, keyOf('a'), ['one', 'other'])
   expect(answer.body['orders']).toMatchObject([
     { outcome: 'recalled' },
     { outcome: 'unknown_order' },
@@ -57,7 +51,7 @@ test('a partial recall leaves the rest to ship', async () => {
   const { url: callbackUrl, taken } = await receiver(() => (isOpen ? 204 : 503))
   const { url, post } = await partner({ callbackUrl })
   await post(dispatch(keyOf('a'), [order('one'), order('two')]))
-  await recall(url, keyOf('a'), ['one'])
+  await recallOf(url, keyOf('a'), ['one'])
   expect((await look(`${url}${PATH}/${keyOf('a')}`)).body).toMatchObject({
     state: 'recall_partial',
   })
@@ -75,7 +69,7 @@ test('a recall while goods are picked says in_progress and recalls nothing', asy
     const found = await look(`${url}${PATH}/${keyOf('a')}`)
     expect(found.body).toMatchObject({ state: 'in_progress' })
   })
-  const answer = await recall(url, keyOf('a'), ['one'])
+  const answer = await recallOf(url, keyOf('a'), ['one'])
   expect(answer.body['orders']).toMatchObject([{ outcome: 'in_progress' }])
 })
 
@@ -85,7 +79,7 @@ test('a recall after the shipment is too late and names the parcel', async () =>
   await post(dispatch(keyOf('a'), [order('one')]))
   await vi.waitFor(() => expect(taken).toHaveLength(2))
   const [row] = await rows()
-  const answer = await recall(url, keyOf('a'), ['one'])
+  const answer = await recallOf(url, keyOf('a'), ['one'])
   expect(answer.body['orders']).toEqual([
     {
       order_key: keyOf('one', 'hfo1'),
@@ -97,12 +91,12 @@ test('a recall after the shipment is too late and names the parcel', async () =>
 
 test('a recall sent twice is answered alike; its key with other content is refused', async () => {
   const { url } = await partner()
-  const first = await recall(url, keyOf('a'), ['one'])
-  const second = await recall(url, keyOf('a'), ['one'])
+  const first = await recallOf(url, keyOf('a'), ['one'])
+  const second = await recallOf(url, keyOf('a'), ['one'])
   expect(second.text).toBe(first.text)
   expect(second.headers.get('idempotent-replayed')).toBe('true')
-  const other = await recall(url, keyOf('a'), ['one'], { reason: 'another reason' })
+  const other = await recallOf(url, keyOf('a'), ['one'], { reason: 'another reason' })
   expect(other).toMatchObject({ status: 422, body: { code: 'key_reused' } })
-  const elsewhere = await recall(url, keyOf('a'), ['one'], { recalls: keyOf('b') })
+  const elsewhere = await recallOf(url, keyOf('a'), ['one'], { recalls: keyOf('b') })
   expect(elsewhere).toMatchObject({ status: 400, body: { code: 'key_mismatch' } })
 })

@@ -196,3 +196,23 @@ async function rowsOf(url: string): Promise<Record<string, unknown>[]> {
 export async function putFaults(url: string, script: unknown): Promise<Answered> {
   return answered(await fetch(`${url}/faults`, { method: 'PUT', body: JSON.stringify(script) }))
 }
+
+/** Recalls orders of a dispatch by name. */
+export const recallOf = (url: string, key: string, names: readonly string[], over: object = {}) => {
+  const recallKey = keyOf(`recall of ${key}`)
+  const body = canonicalJson({
+    schema: 'holdfast.recall/1',
+    type: 'dispatch.recall',
+    key: recallKey,
+    recalls: key,
+    order_keys: names.map((name) => keyOf(name, 'hfo1')),
+    reason: 'customer cancelled',
+    ...over,
+  })
+  return send(`${url}${PATH}/${key}/recall`, body, recallKey)
+}
+
+/** Changes a setting of the partner. */
+export async function put(url: string, value: unknown): Promise<Answered> {
+  return answered(await fetch(url, { method: 'PUT', body: JSON.stringify(value) }))
+}

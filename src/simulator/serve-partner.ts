@@ -4,16 +4,16 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PartnerConfig } from './config.ts'
-import { faultScript } from './faults.ts'
 import type { Strike } from './faults.ts'
 import { idempotencyKey } from './judge-request.ts'
 import type { Ledger } from './ledger.ts'
+import { operatePartner } from './operate-partner.ts'
 import { json, problem } from './problem.ts'
 import type { Answer } from './problem.ts'
 import { readBody } from './read-body.ts'
-import { ledgerRows, ledgerSummary } from './report-ledger.ts'
+import { ledgerRows } from './report-ledger.ts'
 import { keyInPath, protocolRoutes } from './routes.ts'
-import { strictJson } from './strict-json.ts'
+import type { PartnerSettings } from './settings.ts'
 
 type Exchange = {
   readonly request: IncomingMessage
@@ -25,24 +25,17 @@ type Exchange = {
 export function partnerServer(around: {
   readonly partner: PartnerConfig
   readonly ledger: Ledger
+  readonly settings: PartnerSettings
   readonly onNews: () => void
   readonly log: (line: string) => void
 }): Server {
-  const { partner, ledger, log } = around
-  const protocol = protocolRoutes(partner, ledger, around.onNews)
-  const faults = faultScript()
+  const { partner, ledger, settings, log } = around
+  const protocol = protocolRoutes(partner, ledger, settings, around.onNews)
+  const { faults } = settings
 
   const operate = async ({ request, response, url }: Exchange): Promise<Answer | undefined> => {
-    const route = `${request.method} ${url.pathname}`
-    if (route === 'GET /healthz') return json(200, { status: 'ok', partner: partner.id })
-    if (route === 'GET /ledger/summary') return ledgerSummary(ledger, partner)
-    if (route === 'GET /faults') return faults.show()
-    if (route === 'PUT /faults') {
-      const body = await readBody(request)
-      if (!body?.ok) return body?.answer
-      return faults.replace(strictJson(body.value))
-    }
-    if (route !== 'GET /ledger') return problem('route_unknown')
+    if (`${request.method} ${url.pathname}` !== 'GET /ledger')
+      return operatePartner(around, request, url.pathname)
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     await pipeline(Readable.from(ledgerRows(ledger, partner)), response)
     return undefined
@@ -65,7 +58,7 @@ export function partnerServer(around: {
             url,
             headers: request.headers,
             body: body.value,
-            isDeduped: strike.isDeduped,
+            strike,
           })
         : Promise.resolve(body.answer)
     if (strike.fault === 'ghost') {

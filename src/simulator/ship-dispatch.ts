@@ -1,6 +1,6 @@
 import { invariant } from '#kernel/index.ts'
 import type { Append, Ledger } from './ledger.ts'
-import type { DispatchEntry, FulfillmentEntry } from './ledger-state.ts'
+import type { DispatchEntry, FulfillmentEntry, ShipmentPart } from './ledger-state.ts'
 import { planShipments } from './shipment.ts'
 import type { NumberedOrder, PartnerName, Shipment } from './shipment.ts'
 
@@ -14,15 +14,16 @@ export async function shipDispatch(
   const orders = await ordersOf(ledger, dispatch)
   await ledger.transact((append) => {
     also(append)
-    const live = dispatch.fulfillments.filter((one) => one.recalledAt === null)
-    if (dispatch.shippedAt !== null || live.length === 0) return
-    const fulfillments = live.map((one) => one.number)
+    const leaving = leavingOf(dispatch)
+    if (dispatch.shippedAt !== null || dispatch.forgottenAt !== null || leaving.length === 0) return
+    const fulfillments = leaving.map((one) => one.number)
+    const packed = pick(orders, new Set(fulfillments))
     append({
       t: 'shipped',
       at: new Date().toISOString(),
       dispatch: dispatch.number,
       event: ledger.state.nextEvent,
-      events: planShipments(partner, pick(orders, new Set(fulfillments))).length,
+      events: planShipments(partner, packed, { handling: dispatch.handling }).length,
       fulfillments,
     })
   })
@@ -32,15 +33,11 @@ export async function shipDispatch(
 export async function shipmentsOf(
   ledger: Ledger,
   partner: PartnerName,
-  shipped: {
-    dispatch: DispatchEntry
-    part: { index: number; fulfillments: ReadonlySet<number> }
-  },
+  { dispatch, part }: { readonly dispatch: DispatchEntry; readonly part: ShipmentPart },
 ): Promise<readonly Shipment[]> {
-  const orders = await ordersOf(ledger, shipped.dispatch)
-  const shipments = planShipments(partner, pick(orders, shipped.part.fulfillments))[
-    shipped.part.index
-  ]
+  const orders = pick(await ordersOf(ledger, dispatch), part.fulfillments)
+  const { handling } = dispatch
+  const shipments = planShipments(partner, orders, { handling })[part.index]
   invariant(shipments, 'a shipped event has its shipments')
   return shipments
 }
@@ -62,6 +59,12 @@ async function ordersOf(ledger: Ledger, dispatch: DispatchEntry): Promise<Number
 
 /** True where picking has begun, nothing has left yet and something still may. */
 export function isToShip(dispatch: DispatchEntry): boolean {
-  const isOpen = (one: FulfillmentEntry): boolean => one.recalledAt === null
-  return dispatch.isTold && dispatch.shippedAt === null && dispatch.fulfillments.some(isOpen)
+  const isOpen = dispatch.shippedAt === null && dispatch.forgottenAt === null
+  return dispatch.isTold && isOpen && leavingOf(dispatch).length > 0
+}
+
+// A recalled order stays, except where the warehouse does not look at recalls.
+function leavingOf({ fulfillments, handling }: DispatchEntry): readonly FulfillmentEntry[] {
+  if (handling?.kind === 'ship_recalled') return fulfillments
+  return fulfillments.filter((one) => one.recalledAt === null)
 }

@@ -1,5 +1,5 @@
 import { base32, sha256 } from '#kernel/index.ts'
-import type { LedgerOrder } from './ledger-record.ts'
+import type { Handling, LedgerOrder } from './ledger-record.ts'
 
 /** Who ships. */
 export type PartnerName = { readonly id: string; readonly name: string }
@@ -26,10 +26,39 @@ const EVENT_BYTES_MAX = 480 * 1_024
 export function planShipments(
   partner: PartnerName,
   orders: readonly NumberedOrder[],
-  eventBytesMax: number = EVENT_BYTES_MAX,
+  { eventBytesMax = EVENT_BYTES_MAX, handling }: PackingTerms = {},
 ): readonly (readonly Shipment[])[] {
-  const parcels = orders.flatMap((order) => packOrder(partner, order, eventBytesMax))
+  const parcels = orders.flatMap((order, index) => {
+    const isFirst = index === 0
+    if (!isFirst || !handling) return packOrder(partner, order, eventBytesMax)
+    if (handling.kind === 'short_ship')
+      return packOrder(partner, shortened(order, handling.units), eventBytesMax)
+    const right = packOrder(partner, order, eventBytesMax)
+    return handling.kind === 'double_ship' ? [...right, again(partner, order, right.length)] : right
+  })
   return cut(parcels, eventBytesMax)
+}
+
+/** How the goods are packed: the size of an event in bytes, and what the warehouse does wrongly. */
+export type PackingTerms = {
+  readonly eventBytesMax?: number
+  readonly handling?: Handling | undefined
+}
+
+// Units are left out from the last line on; a line without units is not in the parcel.
+function shortened(order: NumberedOrder, units: number): NumberedOrder {
+  let missing = units
+  const lines = order.lines.toReversed().flatMap((line) => {
+    const left = Math.min(missing, line.qty)
+    missing -= left
+    return left === line.qty ? [] : [{ ...line, qty: line.qty - left }]
+  })
+  return { ...order, lines: lines.toReversed() }
+}
+
+// The first line once more, in a parcel of its own: the harm that counting units must find.
+function again(partner: PartnerName, order: NumberedOrder, parcels: number): Shipment {
+  return parcelOf(partner, order, order.lines.slice(0, 1), parcels + 1)
 }
 
 /** The tracking number of a fulfillment's first parcel: initials and twelve digits of a hash. */
@@ -49,13 +78,24 @@ function shipmentId(partner: PartnerName, number: number, parcel: number): strin
 function packOrder(partner: PartnerName, order: NumberedOrder, bytesMax: number): Shipment[] {
   const bytes = Buffer.byteLength(JSON.stringify(order.lines))
   const parcels = bytes < bytesMax - 1_024 ? [order.lines] : cut(order.lines, bytesMax - 1_024)
-  return parcels.map((lines, index) => ({
-    shipment_id: shipmentId(partner, order.number, index + 1),
+  return parcels
+    .filter((lines) => lines.length > 0)
+    .map((lines, index) => parcelOf(partner, order, lines, index + 1))
+}
+
+function parcelOf(
+  partner: PartnerName,
+  order: NumberedOrder,
+  lines: LedgerOrder['lines'],
+  parcel: number,
+): Shipment {
+  return {
+    shipment_id: shipmentId(partner, order.number, parcel),
     fulfillment_id: order.fulfillment_id,
     carrier: partner.name,
-    tracking_number: trackingNumber(partner, order.number, index + 1),
+    tracking_number: trackingNumber(partner, order.number, parcel),
     lines,
-  }))
+  }
 }
 
 function cut<T>(items: readonly T[], bytesMax: number): T[][] {

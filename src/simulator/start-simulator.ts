@@ -9,6 +9,7 @@ import { startCourier } from './courier.ts'
 import { openLedger } from './ledger.ts'
 import { lockDataDir } from './lock-data-dir.ts'
 import { partnerServer } from './serve-partner.ts'
+import { openSettings } from './settings.ts'
 
 /** The partners, listening on 127.0.0.1. */
 export type Simulator = {
@@ -54,12 +55,14 @@ async function startPartner(
   log: (line: string) => void,
 ): Promise<RunningPartner> {
   const folder = join(config.dataDir, partner.id)
+  const settings = await openSettings(folder, partner)
   const ledger = await openLedger(join(folder, 'ledger.ndjson'), partner.id)
-  const courier = startCourier({ config, partner, ledger, log })
-  const server = partnerServer({ partner, ledger, onNews: courier.wake, log })
+  const courier = startCourier({ config, partner, ledger, settings, log })
+  const server = partnerServer({ partner, ledger, settings, onNews: courier.wake, log })
   const shut = async (): Promise<void> => {
     await courier.stop()
     await ledger.close()
+    await settings.close()
   }
   try {
     const port = await listenWhereBefore(server, { partner, file: join(folder, 'port'), log })
