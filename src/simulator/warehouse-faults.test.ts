@@ -77,12 +77,15 @@ test('orders refused inside an accepted dispatch are named, also in the replay',
 })
 
 test('a dispatch whose every order is refused is an answer and no event', async () => {
-  const { url, post, rows, summary } = await partner()
+  const { url: callbackUrl, attempts, taken } = await receiver()
+  const { url, post, rows } = await partner({ callbackUrl })
   await putFaults(url, [{ match: POST, fault: 'reject_orders', value: 9 }])
   expect((await post(sent)).body).toMatchObject({ accepted: [], rejected: [{ id: 'ful_one' }] })
   expect((await look(`${url}${PATH}/${sent.key}`)).body).toMatchObject({ state: 'rejected' })
   expect(await rows()).toEqual([])
-  expect((await summary()).body).toMatchObject({ events_pending: 0, fulfillments: 0 })
+  await post(dispatch(keyOf('b'), [order('two')]))
+  await vi.waitFor(() => expect(taken).toHaveLength(2))
+  expect(attempts.map((one) => one.body['dispatch_key'])).toEqual([keyOf('b'), keyOf('b')])
 })
 
 test('a poisoned key fails for ever, and only that key', async () => {
