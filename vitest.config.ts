@@ -25,6 +25,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'simulation',
+          include: ['tests/simulation/**/*.test.ts'],
+          globalSetup: ['tests/postgres.setup.ts'],
+          testTimeout: 14_400_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
           name: 'journeys',
           include: ['tests/journeys/**/*.test.ts', 'tests/invariants/**/*.test.ts'],
           globalSetup: ['tests/postgres.setup.ts'],

@@ -26,7 +26,8 @@ const lockDispatch = statement({
        for update of d`,
 })
 
-const settleByHand = statement({
+/** Settles or queues again what is in doubt, as a person answered; nothing where it is not in doubt. */
+export const settleByHand = statement({
   name: 'fulfillment.settle_dispatch_by_hand',
   params: { merchant: 'text', id: 'text', state: 'text' },
   row: { id: 'text' },

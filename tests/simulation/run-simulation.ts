@@ -1,0 +1,177 @@
+import { seededRandom } from '#kernel/index.ts'
+import type { PartnerGrade } from '#partners/index.ts'
+import { STANDARD_TIMING } from '#fulfillment/dispatch/dispatch-timing.ts'
+import { dispatchTable } from './dispatch-table.ts'
+import type { Row } from './dispatch-table.ts'
+import { HARSH } from './faults.ts'
+import type { FaultRates } from './faults.ts'
+import { partnerModel } from './partner-model.ts'
+import { virtualTime } from './virtual-time.ts'
+import { workerModel } from './worker-model.ts'
+import type { Parcel } from './worker-model.ts'
+
+/** What a simulation is made of; the same plan gives the same report. */
+export type SimulationPlan = {
+  readonly seed: number
+  readonly grade: PartnerGrade
+  readonly dispatches: number
+  /** Simulated hours over which the dispatches are sealed. */
+  readonly hours: number
+  readonly faults?: Partial<FaultRates>
+  /** Hours after which the partner restores a backup that is `restoreAgeMin` minutes old; 0: never. */
+  readonly restoreEveryHours?: number
+  readonly restoreAgeMin?: number
+}
+
+/** What the judge counted. A `double` left twice; a `lost` one is in no state that anybody looks at. */
+export type SimulationReport = {
+  readonly dispatches: number
+  readonly hours: number
+  readonly sends: number
+  readonly lookups: number
+  readonly crashes: number
+  readonly lostFences: number
+  readonly doubles: number
+  readonly lost: number
+  /** Settled as accepted although nothing left: a lie, which is worse than lost. */
+  readonly falselyAccepted: number
+  /** Answered by a person. */
+  readonly byHand: number
+  /** Of those, how many had left already. */
+  readonly byHandShipped: number
+  /** Restored backups that lost something which the partner had answered for. */
+  readonly restores: number
+  readonly frozen: number
+  /** Sends that went out between a restore and the freeze of the lane. */
+  readonly sentAfterRestore: number
+  readonly events: number
+}
+
+const HOUR = 3_600_000
+/** A person answers between one hour and a day later, and knows the truth by then. */
+const OPERATOR_MIN_MS = HOUR
+const OPERATOR_MAX_MS = 24 * HOUR
+/** After the last dispatch is sealed everything has this long to come to rest. */
+const DRAIN_MS = 90 * 24 * HOUR
+
+/** Runs the real rules of dispatch under virtual time against a partner that judges nothing. */
+export function runSimulation(plan: SimulationPlan): SimulationReport {
+  const faults = { ...HARSH, ...plan.faults }
+  const random = seededRandom(plan.seed)
+  const time = virtualTime()
+  const table = dispatchTable(time.nowMs)
+  const partner = partnerModel({ time, random, grade: plan.grade, faults })
+  const parcels = new Map<string, Parcel>()
+  const total = {
+    sends: 0,
+    lookups: 0,
+    crashes: 0,
+    lostFences: 0,
+    frozen: 0,
+    doubles: 0,
+    falselyAccepted: 0,
+    byHand: 0,
+    byHandShipped: 0,
+    restores: 0,
+    sentAfterRestore: 0,
+    events: 0,
+  }
+  let isForgetful = false
+
+  const judgeLater = (row: Row, parcel: Parcel): void => {
+    // A ghost of it may still land; then it is judged again.
+    if (parcel.truth.inFlight > 0) return time.after(HOUR, () => judgeLater(row, parcel))
+    parcels.delete(row.id)
+    if (parcel.truth.effects > 1) total.doubles += 1
+    if (parcel.truth.effects === 0) total.falselyAccepted += 1
+  }
+  const askPerson = (row: Row, parcel: Parcel): void => {
+    const waitMs = OPERATOR_MIN_MS + random() * (OPERATOR_MAX_MS - OPERATOR_MIN_MS)
+    time.after(waitMs, () => {
+      if (parcel.truth.inFlight > 0) return askPerson(row, parcel)
+      const isShipped = parcel.truth.effects > 0
+      if (!table.settleByHand(row.id, isShipped ? 'accepted' : 'queued')) return
+      total.byHand += 1
+      if (isShipped) {
+        total.byHandShipped += 1
+        judgeLater(row, parcel)
+      } else {
+        workers.wake(row)
+      }
+    })
+  }
+  const parcelOf = (id: string): Parcel => {
+    const parcel = parcels.get(id)
+    if (!parcel) throw new Error(`dispatch ${id} was settled and is still at work`)
+    return parcel
+  }
+  const workers = workerModel({
+    time,
+    random,
+    grade: plan.grade,
+    timing: STANDARD_TIMING,
+    faults,
+    table,
+    partner,
+    parcelOf,
+    sealNext: () => sealNext(),
+    count: (what) => {
+      total[what] += 1
+      if (what === 'sends' && isForgetful) total.sentAfterRestore += 1
+      if (what === 'frozen') thawLater()
+    },
+    onChange: (row, parcel, state) => {
+      if (state === 'accepted' || state === 'rejected') judgeLater(row, parcel)
+      if (state === 'needs_operator' || state === 'quarantined') askPerson(row, parcel)
+    },
+  })
+  // People restore the partner's books from ours within a day, and only then start the lane again.
+  const thawLater = (): void => {
+    isForgetful = false
+    time.after(OPERATOR_MAX_MS, () => workers.thaw())
+  }
+
+  const everyMs = (plan.hours * HOUR) / plan.dispatches
+  let cleared = 0
+  let sealed = 0
+  const clear = (): void => {
+    cleared += 1
+    workers.wakeAny()
+    if (cleared < plan.dispatches) time.after(everyMs * 2 * random(), clear)
+  }
+  const sealNext = (): boolean => {
+    if (sealed === cleared) return false
+    sealed += 1
+    seal(sealed)
+    return true
+  }
+  const seal = (number: number): void => {
+    const id = `d${number}`
+    const key = `hfd1-${id}`
+    const row = table.insert({ id, key, sequence: number })
+    const shipment = { key, content: `c${number}`, fulfillments: [`f${number}`], sequence: number }
+    parcels.set(id, { shipment, truth: { effects: 0, inFlight: 0, memory: null } })
+    workers.wake(row)
+  }
+  time.after(0, clear)
+  const restoreMs = (plan.restoreEveryHours ?? 0) * HOUR
+  const restore = (): void => {
+    const newest = partner.restore(time.nowMs() - (plan.restoreAgeMin ?? 60) * 60_000)
+    const isVisible = newest < table.acceptedSequence() && !workers.isFrozen()
+    if (isVisible) total.restores += 1
+    isForgetful = isVisible
+    if (time.nowMs() + restoreMs < plan.hours * HOUR) time.after(restoreMs, restore)
+  }
+  if (restoreMs > 0) time.after(restoreMs, restore)
+
+  total.events = time.run(plan.hours * HOUR * 1.2 + DRAIN_MS)
+  const waiting = [...table.live.values()].filter(
+    (row) => row.state === 'needs_operator' || row.state === 'quarantined',
+  ).length
+  return {
+    dispatches: plan.dispatches,
+    hours: plan.hours,
+    lost: table.live.size - waiting + (cleared - sealed),
+    ...total,
+  }
+}

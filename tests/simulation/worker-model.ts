@@ -1,0 +1,242 @@
+import { invariant } from '#kernel/index.ts'
+import type { Random } from '#kernel/index.ts'
+import type { PartnerGrade } from '#partners/index.ts'
+import type { OutboundResult } from '#platform/outbound/index.ts'
+import {
+  classifyLookup,
+  classifyResponse,
+  sequenceSeen,
+} from '#fulfillment/dispatch/classify-response.ts'
+import type { DispatchTiming } from '#fulfillment/dispatch/dispatch-timing.ts'
+import {
+  afterLostLease,
+  nextAfterAttempt,
+  nextAfterLookup,
+  withSequence,
+} from '#fulfillment/dispatch/next-dispatch-state.ts'
+import type { NextState } from '#fulfillment/dispatch/next-dispatch-state.ts'
+import { termsOf } from '#fulfillment/dispatch/partner-terms.ts'
+import { reasonNotToSend } from '#fulfillment/dispatch/reason-not-to-send.ts'
+import type { DispatchTable, Row, Written } from './dispatch-table.ts'
+import type { FaultRates } from './faults.ts'
+import type { PartnerModel, Shipment, Truth } from './partner-model.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+/** A dispatch of the simulation: what is sent, and what the judge knows of it. */
+export type Parcel = { readonly shipment: Shipment; readonly truth: Truth }
+
+/** What the worker processes of a simulation share. */
+export type WorkerWorld = {
+  readonly time: VirtualTime
+  readonly random: Random
+  readonly grade: PartnerGrade
+  readonly timing: DispatchTiming
+  readonly faults: FaultRates
+  readonly table: DispatchTable
+  readonly partner: PartnerModel
+  readonly parcelOf: (id: string) => Parcel
+  /** Seals the next order that waits, if there is one. */
+  readonly sealNext: () => boolean
+  /** Told of every state that a row gets, so that a settled one can be judged. */
+  readonly onChange: (row: Row, parcel: Parcel, next: Row['state']) => void
+  readonly count: (what: 'sends' | 'lookups' | 'crashes' | 'lostFences' | 'frozen') => void
+}
+
+const PROCESSES = 3
+const RESTART_MAX_MS = 60_000
+/** The poll behind NOTIFY: a lane looks at its table at the latest after a second. */
+const POLL_MS = 1_000
+const CONCURRENCY = 4
+
+/** Several dispatcher processes over one table, each of which may die or stand still anywhere. */
+export function workerModel(world: WorkerWorld) {
+  const { time, random, table, timing, faults } = world
+  const terms = termsOf({ grade: world.grade })
+  const processes = Array.from({ length: PROCESSES }, () => ({ life: 0, isUp: true }))
+  let tokens = 0
+  let isFrozen = false
+
+  type Life = { readonly process: number; readonly life: number }
+  const isAlive = ({ process, life }: Life): boolean =>
+    processes[process]?.life === life && processes[process].isUp
+  const maybeCrash = ({ process }: Life): boolean => {
+    if (random() >= faults.crash) return false
+    world.count('crashes')
+    const one = processes[process]
+    invariant(one, 'a process')
+    one.life += 1
+    one.isUp = false
+    time.after(random() * RESTART_MAX_MS, () => {
+      one.isUp = true
+      round(process)
+    })
+    return true
+  }
+  /** Some process looks at the table within a poll of the time that a row is due. */
+  const lookAt = (row: Row): void => {
+    const dueAt = row.state === 'sending' ? (row.leaseUntil ?? 0) + 1 : row.nextAttemptAt
+    const delayMs = Math.max(0, dueAt - time.nowMs()) + random() * POLL_MS
+    time.after(delayMs, () => round(Math.floor(random() * PROCESSES)))
+  }
+  const wakeAny = (): void =>
+    time.after(random() * POLL_MS, () => round(Math.floor(random() * PROCESSES)))
+  const write = (written: Written, next: NextState): void => {
+    if (next.pauseReason !== undefined) {
+      if (!isFrozen) world.count('frozen')
+      isFrozen = true
+    }
+    const row = table.live.get(written.id)
+    if (!table.complete(written)) return world.count('lostFences')
+    invariant(row, 'a written row was live')
+    world.onChange(row, world.parcelOf(row.id), written.state)
+    lookAt(row)
+    // A settled row makes room for an order that waits unsealed.
+    if (world.table.unsettled() < CONCURRENCY) wakeAny()
+  }
+
+  const send = (self: Life, row: Row): void => {
+    const claim = {
+      token: row.token ?? '',
+      attempt: row.attempt,
+      leasedAt: time.nowMs(),
+      accepted: table.acceptedSequence(),
+    }
+    const { id } = row
+    const { shipment, truth } = world.parcelOf(id)
+    if (maybeCrash(self)) return
+    // A sender that stands still may still send: the judge waits for it as for a ghost.
+    truth.inFlight += 1
+    const begin = (): void => {
+      truth.inFlight -= 1
+      if (!isAlive(self)) return
+      const refused = reasonNotToSend({
+        partner: { url: 'http://127.0.0.1' },
+        timing,
+        hasSecret: true,
+        leaseLeftMs: timing.leaseMs - (time.nowMs() - claim.leasedAt),
+        sendBudgetMs: timing.sendBudgetMs,
+        skewMs: 0,
+      })
+      if (refused !== undefined) return conclude({ kind: 'no_byte_written', code: refused })
+      world.count('sends')
+      // The worst place to stand still: after the last look at the lease, before the first byte.
+      truth.inFlight += 1
+      if (random() < faults.stall) time.after(random() * faults.stallMaxMs, transmit)
+      else transmit()
+    }
+    const transmit = (): void => {
+      truth.inFlight -= 1
+      let isAnswered = false
+      const answer = (result: OutboundResult): void => {
+        if (isAnswered) return
+        isAnswered = true
+        if (isAlive(self) && !maybeCrash(self)) conclude(result)
+      }
+      time.after(timing.sendBudgetMs, () => answer({ kind: 'after_byte_written', code: 'timeout' }))
+      world.partner.post(shipment, truth, answer)
+    }
+    const conclude = (result: OutboundResult): void => {
+      const seen = classifyResponse(result, sealedFacts(shipment), time.nowMs())
+      const decided = nextAfterAttempt(seen, { ...claim, isRetryOn: true, terms, timing, random })
+      const next = withSequence(decided, { seen: sequenceSeen(result), accepted: claim.accepted })
+      write(
+        { ...writtenOf(id, claim.token, 'sending', next), code: seen.code, status: seen.status },
+        next,
+      )
+    }
+    // Some sends begin late: the lease is looked at after the pause.
+    if (random() < faults.stall) time.after(random() * faults.stallMaxMs, begin)
+    else begin()
+  }
+
+  const ask = (self: Life, row: Row): void => {
+    const { id } = row
+    const token = row.token ?? ''
+    const accepted = table.acceptedSequence()
+    const facts = {
+      attempt: row.attempt,
+      lastStatus: row.lastStatus,
+      lastCode: row.lastCode,
+      sinceFirstAttemptMs: time.nowMs() - (row.firstAttemptAt ?? 0),
+      unknownForMs: time.nowMs() - (row.intentAt ?? 0),
+      absentForMs: row.absentSince === null ? null : time.nowMs() - row.absentSince,
+      terms,
+      timing,
+      random,
+    }
+    world.count('lookups')
+    const { shipment, truth } = world.parcelOf(id)
+    world.partner.get(shipment, truth, (result) => {
+      if (!isAlive(self)) return
+      const seen = classifyLookup(result, sealedFacts(shipment), time.nowMs())
+      const next = withSequence(nextAfterLookup(seen, facts), {
+        seen: sequenceSeen(result),
+        accepted,
+      })
+      const code =
+        next.state === 'unknown' ? (facts.lastCode ?? `lookup_${seen.kind}`) : `lookup_${seen.kind}`
+      write({ ...writtenOf(id, token, 'unknown', next), code }, next)
+    })
+    lookAt(row)
+  }
+
+  function round(process: number): void {
+    const one = processes[process]
+    if (!one?.isUp) return
+    const self = { process, life: one.life }
+    const lost = afterLostLease(terms)
+    for (const row of table.expireLeases(lost)) {
+      world.onChange(row, world.parcelOf(row.id), lost)
+      lookAt(row)
+    }
+    tokens += 1
+    for (const row of table.claimUnknown(CONCURRENCY, `t${tokens}`)) ask(self, row)
+    if (isFrozen) return
+    // As `runLane` does: what waits beyond the concurrency waits unsealed.
+    for (let free = CONCURRENCY - table.unsettled(); free > 0; free -= 1) {
+      if (!world.sealNext()) break
+    }
+    tokens += 1
+    const { leaseMs } = timing
+    const claimed = table.claimDue({
+      concurrency: CONCURRENCY,
+      limit: 64,
+      token: `t${tokens}`,
+      leaseMs,
+    })
+    for (const row of claimed) {
+      lookAt(row)
+      // The commit is in doubt: the row is there, and this process may not rely on it.
+      if (random() < faults.intentInDoubt) continue
+      send(self, row)
+    }
+    if (claimed.length > 0)
+      for (const row of table.live.values()) if (row.state === 'queued') lookAt(row)
+  }
+
+  return {
+    wake: lookAt,
+    wakeAny,
+    isFrozen: (): boolean => isFrozen,
+    thaw: (): void => {
+      isFrozen = false
+      for (const row of table.live.values()) lookAt(row)
+      wakeAny()
+    },
+  }
+}
+
+const sealedFacts = (shipment: Shipment) => ({
+  key: shipment.key,
+  contentSha256: shipment.content,
+  fulfillmentIds: shipment.fulfillments,
+})
+
+const writtenOf = (id: string, token: string, before: Written['before'], next: NextState) => ({
+  id,
+  token,
+  before,
+  state: next.state,
+  delayMs: next.delayMs,
+  isAbsent: next.isAbsent ?? false,
+})
