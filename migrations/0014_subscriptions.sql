@@ -47,6 +47,7 @@ create table subscriptions.secret (
 grant select, insert on subscriptions.secret to holdfast_runtime;
 grant update (expires_at) on subscriptions.secret to holdfast_runtime;
 
+-- Written before the subscription that it names, in one transaction: the key is what two requests meet at.
 create table subscriptions.creation_key (
   merchant_id text not null,
   actor text not null,
@@ -54,8 +55,7 @@ create table subscriptions.creation_key (
   request_sha256 bytea not null check (octet_length(request_sha256) = 32),
   subscription_id text not null,
   at timestamptz not null default now(),
-  primary key (merchant_id, actor, key),
-  foreign key (merchant_id, subscription_id) references subscriptions.subscription
+  primary key (merchant_id, actor, key)
 );
 grant select, insert on subscriptions.creation_key to holdfast_runtime;
 

@@ -1,6 +1,7 @@
 import { FLAGS } from '../src/flags/index.ts'
 import { REFUSALS } from '../src/kernel/index.ts'
 import { SETTINGS } from '../src/platform/index.ts'
+import { eventRows } from '../src/subscriptions/index.ts'
 import { METRICS } from '../src/telemetry/index.ts'
 import type { MetricRow } from '../src/telemetry/index.ts'
 import { holdfastProgram } from '../src/cli/program.ts'
@@ -12,6 +13,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['cli.md', cliPage(holdfastProgram())],
     ['config.md', configPage()],
     ['errors.md', errorsPage()],
+    ['events.md', eventsPage()],
     ['flags.md', flagsPage()],
     ['metrics.md', metricsPage()],
   ])
@@ -41,6 +43,19 @@ function configPage(): string {
     'Read once from the environment. All problems are told together; an unknown `HOLDFAST_*` name is an error.',
     ['name', 'where absent', 'means'],
     rows,
+  )
+}
+
+function eventsPage(): string {
+  return page(
+    'Events',
+    [
+      'What happened, as `GET /admin/events` and webhooks tell it: `{ "id", "type", "version", "timestamp", "data" }`.',
+      'A field with `?` may be null. `version` rises when a field changes its meaning or goes; fields may be added.',
+      'Payloads hold ids, codes, counts and times, never an address or a name. How to read them: [Events out](events-out.md).',
+    ].join(' '),
+    ['event', 'version', 'tells that', 'data'],
+    eventRows(),
   )
 }
 

@@ -5,6 +5,7 @@ import { inventoryChecks } from '#inventory/index.ts'
 import { holdRate, orderChecks } from '#orders/index.ts'
 import { reconciliationChecks } from '#reconciliation/index.ts'
 import { read } from '#platform/index.ts'
+import { subscriptionChecks } from '#subscriptions/index.ts'
 import type { Context } from '#platform/index.ts'
 import { addCommand } from './command.ts'
 import { age, table } from './format-text.ts'
@@ -66,6 +67,7 @@ async function runChecks({ database, merchant }: Context): Promise<readonly Chec
     ...orderChecks,
     ...fulfillmentChecks,
     ...reconciliationChecks,
+    ...subscriptionChecks,
   ]) {
     checked.push({ claim, violations: await read(database, find, { merchant }) })
   }

@@ -11,6 +11,7 @@ import { addPartnerCommands } from './partner-commands.ts'
 import { addReturnCommands } from './return-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addStockCommands } from './stock-commands.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 
 /** The whole command tree, as the command line runs it and `docs/reference/cli.md` shows it. */
 export function holdfastProgram(): Command {
@@ -32,5 +33,6 @@ export function holdfastProgram(): Command {
   addCaseCommands(program)
   addFlagCommands(program)
   addAccessCommands(program)
+  addWebhookCommands(program)
   return program
 }

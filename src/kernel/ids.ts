@@ -21,6 +21,7 @@ export type IdPrefix =
   | 'lse'
   | 'cas'
   | 'cse'
+  | 'whs'
 
 /** RFC 4648 §7 (base32hex), lower case: unlike plain base32, its text sorts as its bytes do. */
 const SORTABLE = '0123456789abcdefghijklmnopqrstuv'

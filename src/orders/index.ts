@@ -1,3 +1,4 @@
+export { idempotencyKey } from './idempotency-header.ts'
 export { decideOrder } from './decide-order.ts'
 export { findOrder, holdRate, listDecisions, listOrders, orderCounts } from './order-queries.ts'
 export type { DecisionRow, OrderDetail, OrderSummary } from './order-queries.ts'

@@ -1,5 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { deriveKey } from '#kernel/index.ts'
+import * as webhooks from '#platform/webhooks/index.ts'
 
 /** Which secret: the associated data binds the ciphertext to its own row. */
 export type SecretPlace = {
@@ -9,31 +8,15 @@ export type SecretPlace = {
   readonly number: number
 }
 
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
-
-/** Seals a secret with AES-256-GCM under HKDF(master, `holdfast/secrets/v1`): nonce, text, tag. */
+/** Seals a secret of a partner under the master key (AES-256-GCM). */
 export function sealSecret(masterKey: Uint8Array, place: SecretPlace, secret: string): Buffer {
-  const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv('aes-256-gcm', secretsKey(masterKey), nonce)
-  cipher.setAAD(placeBytes(place))
-  return Buffer.concat([nonce, cipher.update(secret, 'utf8'), cipher.final(), cipher.getAuthTag()])
+  return webhooks.sealSecret(masterKey, placeText(place), secret)
 }
 
 /** Opens a sealed secret. Throws where the key, the place or a byte is not the one it was sealed with. */
 export function openSecret(masterKey: Uint8Array, place: SecretPlace, sealed: Buffer): string {
-  const nonce = sealed.subarray(0, NONCE_BYTES)
-  const tag = sealed.subarray(sealed.length - TAG_BYTES)
-  const decipher = createDecipheriv('aes-256-gcm', secretsKey(masterKey), nonce, {
-    authTagLength: TAG_BYTES,
-  })
-  decipher.setAAD(placeBytes(place))
-  decipher.setAuthTag(tag)
-  const text = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES)
-  return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8')
+  return webhooks.openSecret(masterKey, placeText(place), sealed)
 }
 
-const secretsKey = (masterKey: Uint8Array) => deriveKey(masterKey, 'holdfast/secrets/v1')
-
-const placeBytes = (place: SecretPlace) =>
-  Buffer.from(`${place.merchant}|${place.partner}|${place.direction}|${place.number}`)
+const placeText = (place: SecretPlace): string =>
+  `${place.merchant}|${place.partner}|${place.direction}|${place.number}`

@@ -2,7 +2,9 @@ import { CASE_KINDS, openCaseTotals } from '#cases/index.ts'
 import { fulfillmentCounts, oldestItems } from '#fulfillment/index.ts'
 import { negativeStockSkus } from '#inventory/index.ts'
 import { holdRate, orderCounts } from '#orders/index.ts'
+import { feedHealth } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
+import { subscriptionGauges } from '#subscriptions/index.ts'
 import { count, handoverRefusal, registerCollector, STAGES } from '#telemetry/index.ts'
 import type { Stage } from '#telemetry/index.ts'
 
@@ -40,6 +42,18 @@ export function collectGauges({ database, merchant }: Context): void {
       return ages.length > 0 ? [{ labels: { kind }, value: Math.max(...ages) }] : []
     })
   })
+  registerCollector(
+    'holdfast_event_feed_lag_seconds',
+    async () => (await feedHealth(database, merchant)).lagS,
+  )
+  registerCollector(
+    'holdfast_webhook_subscriptions_paused',
+    async () => (await subscriptionGauges(database, merchant)).paused,
+  )
+  registerCollector(
+    'holdfast_webhook_oldest_pending_seconds',
+    async () => (await subscriptionGauges(database, merchant)).oldestPendingS,
+  )
   const waiting = async (stage: string) =>
     (await oldestItems(database, merchant)).find((item) => item.stage === stage)
 }

@@ -10,6 +10,8 @@ import type { OrdersDeps } from '#orders/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import type { AnyRoute } from '#platform/index.ts'
 import { reconciliationRoutes } from '#reconciliation/index.ts'
+import { subscriptionAdminRoutes } from '#subscriptions/index.ts'
+import type { EventStreams } from '#subscriptions/index.ts'
 import { metrics, metricsRoutes } from '#telemetry/index.ts'
 import { webRoutes } from '#web/index.ts'
 import { readStats } from './read-stats.ts'
@@ -20,6 +22,8 @@ export function allRoutes(deps: {
   orders: OrdersDeps
   secrets: PartnerSecrets
   authenticator: Authenticator
+  masterKey: Uint8Array
+  streams: EventStreams
   isSecure: boolean
 }): readonly AnyRoute[] {
   const { context } = deps.orders
@@ -34,6 +38,7 @@ export function allRoutes(deps: {
     ...reconciliationRoutes({ context }),
     ...accessRoutes(context, deps.authenticator),
     ...flagRoutes(context),
+    ...subscriptionAdminRoutes({ context, masterKey: deps.masterKey, streams: deps.streams }),
     ...metricsRoutes(metrics),
   ]
   const pages = webRoutes(context, {

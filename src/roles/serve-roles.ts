@@ -16,6 +16,7 @@ import type { Config, Shutdown } from '#platform/index.ts'
 import { startGrpcServer } from '#platform/grpc/index.ts'
 import { startHttpServer } from '#platform/http/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
+import { eventStreams, webhookDocuments } from '#subscriptions/index.ts'
 import { httpObserver, metrics } from '#telemetry/index.ts'
 import { HandoffService, MESSAGE_BYTES_MAX } from '#wire/index.ts'
 import { BUILD } from './build.ts'
@@ -23,6 +24,7 @@ import { collectGauges, countRefusedHandOver } from './collect-gauges.ts'
 import type { Installation } from './installation.ts'
 import { orderStage } from './order-stage.ts'
 import { allRoutes } from './routes.ts'
+import { serveWebhooks } from './serve-webhooks.ts'
 
 /** Roles a process may take. `ops` serves the admin routes, which every `web` process serves too. */
 export const ROLES = ['web', 'orders', 'fulfillment', 'worker', 'ops'] as const
@@ -76,6 +78,7 @@ export async function serveRoles(
       random: Math.random,
     })
     shutdown.onShutdown('fulfillment worker', () => worker.stop())
+    serveWebhooks(installation, shutdown)
   }
   const ordersWorker = roles.has('orders')
     ? startOrdersWorker(placing.deps, client, countRefusedHandOver)
@@ -96,10 +99,13 @@ export async function serveRoles(
       return awaitFirstAttempt(context, orderId, FIRST_ATTEMPT_MAX_MS)
     },
   }
+  const streams = eventStreams(context)
   const routes = allRoutes({
     orders,
     secrets,
     authenticator,
+    masterKey,
+    streams,
     isSecure: config.publicUrl?.startsWith('https:') ?? false,
   })
   const http = await startHttpServer({
@@ -109,9 +115,10 @@ export async function serveRoles(
     authenticate: authenticator.authenticate,
     log: context.log,
     observe: httpObserver(metrics, routes),
-    about: { title: 'Holdfast', version: BUILD },
+    about: { title: 'Holdfast', version: BUILD, webhooks: webhookDocuments() },
   })
   shutdown.onShutdown('http', () => http.close())
+  shutdown.onShutdown('event streams', async () => streams.close())
   return { httpUrl: http.url, grpcUrl }
 }
 

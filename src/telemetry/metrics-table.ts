@@ -164,6 +164,27 @@ export const METRICS = {
     unit: 'seconds',
     help: 'from the last byte of a request to its reply',
   },
+  holdfast_event_feed_lag_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'age of the oldest committed event that the feed may not show yet, since an older transaction still runs',
+  },
+  holdfast_webhook_deliveries_total: {
+    type: 'counter',
+    unit: 'attempts',
+    help: 'attempts to deliver an event to a webhook subscription, by outcome',
+    labels: { outcome: ['delivered', 'refused', 'unreachable', 'gone'] },
+  },
+  holdfast_webhook_subscriptions_paused: {
+    type: 'gauge',
+    unit: 'subscriptions',
+    help: 'webhook subscriptions that stand still now',
+  },
+  holdfast_webhook_oldest_pending_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'age of the oldest delivery that waits on a subscription that is not paused; absent where none does',
+  },
   holdfast_collector_failures_total: {
     type: 'counter',
     unit: 'failures',

@@ -18,6 +18,7 @@ const FLOORS = new Map([
   ['orders', 4],
   ['fulfillment', 5],
   ['reconciliation', 6],
+  ['subscriptions', 6],
   ['web', 8],
   ['simulator', 8],
   ['roles', 8.1],

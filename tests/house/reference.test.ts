@@ -9,6 +9,7 @@ test('the generated pages are there to be compared', () => {
     'cli.md',
     'config.md',
     'errors.md',
+    'events.md',
     'flags.md',
     'metrics.md',
   ])

@@ -4,11 +4,16 @@ import type { Access, AnyRoute } from './route.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
+/** What an API says of itself; `webhooks` are those it sends (OpenAPI 3.1). */
+export type ApiAbout = {
+  readonly title: string
+  readonly version: string
+  readonly url?: string
+  readonly webhooks?: JsonObject
+}
+
 /** The OpenAPI 3.1 document of these routes, from the very schemas that validate them. */
-export function openApi(
-  routes: readonly AnyRoute[],
-  about: { readonly title: string; readonly version: string; readonly url?: string },
-): JsonObject {
+export function openApi(routes: readonly AnyRoute[], about: ApiAbout): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {}
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
@@ -19,6 +24,7 @@ export function openApi(
     info: { title: about.title, version: about.version, license: { name: 'Apache-2.0' } },
     ...(about.url ? { servers: [{ url: about.url }] } : {}),
     paths,
+    ...(about.webhooks ? { webhooks: about.webhooks } : {}),
     components: {
       securitySchemes: {
         api_key: { type: 'http', scheme: 'bearer', description: 'hfk_<id>_<secret>' },

@@ -14,6 +14,9 @@ export const SCOPES = [
   'fulfillment:operate',
   'partners:write',
   'flags:write',
+  'events:read',
+  'webhooks:read',
+  'webhooks:write',
   'admin:read',
   'admin:write',
 ] as const
@@ -43,7 +46,7 @@ export type RouteRequest<B, Q, P> = {
   readonly requestId: string
 }
 
-/** A reply: JSON unless `contentType` says otherwise (then `body` is text). */
+/** A reply: JSON unless `contentType` says otherwise (then `body` is text, or a stream of it). */
 export type RouteReply = {
   readonly status: number
   readonly body?: unknown

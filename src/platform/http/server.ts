@@ -6,6 +6,7 @@ import { accept, base32, refuse } from '#kernel/index.ts'
 import type { Log } from '../context.ts'
 import type { Authenticate } from './authorize.ts'
 import { openApi } from './openapi.ts'
+import type { ApiAbout } from './openapi.ts'
 import { problemReply } from './problem.ts'
 import { route as declareRoute } from './route.ts'
 import type { AnyRoute } from './route.ts'
@@ -22,7 +23,7 @@ export type HttpServerOptions = {
   readonly authenticate: Authenticate
   readonly log: Log
   readonly observe?: (served: Served) => void
-  readonly about?: { readonly title: string; readonly version: string; readonly url?: string }
+  readonly about?: ApiAbout
 }
 
 /** A listening server. `close` takes no new request and lets running ones finish, at most 10 s. */
@@ -83,10 +84,7 @@ function bareServer(): FastifyInstance {
   return app
 }
 
-function openApiRoute(
-  routes: readonly AnyRoute[],
-  about: { readonly title: string; readonly version: string; readonly url?: string },
-): AnyRoute {
+function openApiRoute(routes: readonly AnyRoute[], about: ApiAbout): AnyRoute {
   let text: string | undefined
   return declareRoute({
     method: 'GET',

@@ -57,7 +57,7 @@ async function openWriter(merchant: string) {
 test('a follower sees every event once, in one order, while transactions of all lengths commit', async () => {
   const random = seededRandom(14)
   const merchant = 'm_race'
-  let writing = true
+  const written = new AbortController()
   const write = async (): Promise<void> => {
     for (let round = 0; round < 60; round += 1) {
       const isLost = random() < 0.2
@@ -79,11 +79,11 @@ test('a follower sees every event once, in one order, while transactions of all 
   const followers = [follower(merchant, 2), follower(merchant, 7), follower(merchant, 1_000)]
   const follow = async (one: ReturnType<typeof follower>): Promise<void> => {
     let isEnd = false
-    while (writing || !isEnd) isEnd = await one.readOn()
+    while (!written.signal.aborted || !isEnd) isEnd = await one.readOn()
   }
   const following = followers.map(follow)
   await Promise.all(Array.from({ length: 12 }, write))
-  writing = false
+  written.abort()
   await Promise.all(following)
   const wanted = (await committed(merchant)).filter(({ kind }) => kind !== 'unwanted')
   expect(wanted.length).toBeGreaterThan(500)
@@ -149,6 +149,8 @@ test('a log that was numbered by another database is told', async () => {
   const owner = new Client({ connectionString: test_.ownerUrl })
   await owner.connect()
   onTestFinished(() => owner.end())
-  await owner.query(`update platform.event set xact = '99999999' where merchant_id = $1`, [merchant])
+  await owner.query(`update platform.event set xact = '99999999' where merchant_id = $1`, [
+    merchant,
+  ])
   expect(await feedHealth(test_.database, merchant)).toMatchObject({ isAhead: true })
 })

@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream'
+import type { Context } from '#platform/index.ts'
+import type { EventName } from './event-catalog.ts'
+import type { FeedCursor } from './feed-cursor.ts'
+import { cursorText } from './feed-cursor.ts'
+import { listEvents } from './list-events.ts'
+
+/** The open server-sent event streams of a process. */
+export type EventStreams = {
+  /** Undefined where as many are open as may be. */
+  readonly open: (from: FeedCursor, names: ReadonlySet<EventName>) => Readable | undefined
+  readonly count: () => number
+  /** Ends every stream: a reader comes again with the id of the last event it got. */
+  readonly close: () => void
+}
+
+const STREAMS_MAX = 32
+const PAGE = 200
+const POLL_MS = 500
+const HEARTBEAT_MS = 15_000
+/** A stream ends by itself, so that a key that was revoked meanwhile is asked for again. */
+const LIFE_MS = 15 * 60_000
+
+/** Serves the feed as server-sent events (WHATWG HTML §9.2); the `id` of each is its cursor. */
+export function eventStreams(
+  context: Pick<Context, 'database' | 'merchant' | 'clock'>,
+  { pollMs = POLL_MS, lifeMs = LIFE_MS }: { pollMs?: number; lifeMs?: number } = {},
+): EventStreams {
+  const open = new Map<Readable, AbortController>()
+  return {
+    open: (from, names) => {
+      if (open.size >= STREAMS_MAX) return undefined
+      const ending = new AbortController()
+      const frames = framesOf(context, { from, names, pollMs, lifeMs, ending: ending.signal })
+      const stream = Readable.from(frames, { objectMode: false, highWaterMark: 64 * 1024 })
+      open.set(stream, ending)
+      stream.once('close', () => {
+        ending.abort()
+        open.delete(stream)
+      })
+      return stream
+    },
+    count: () => open.size,
+    close: () => {
+      for (const ending of open.values()) ending.abort()
+    },
+  }
+}
+
+async function* framesOf(
+  context: Pick<Context, 'database' | 'merchant' | 'clock'>,
+  stream: {
+    from: FeedCursor
+    names: ReadonlySet<EventName>
+    pollMs: number
+    lifeMs: number
+    ending: AbortSignal
+  },
+): AsyncGenerator<string> {
+  const { clock } = context
+  const { names, ending } = stream
+  const endMs = clock.monotonicMs() + stream.lifeMs
+  let cursor = stream.from
+  let spokeMs = clock.monotonicMs()
+  yield 'retry: 1000\n\n'
+  while (!ending.aborted && clock.monotonicMs() < endMs) {
+    const page = await listEvents(context, cursor, { names, limit: PAGE })
+    cursor = page.next
+    if (page.items.length > 0) {
+      spokeMs = clock.monotonicMs()
+      yield page.items.map((one) => frame(one.event, cursorText(one.cursor))).join('')
+    } else if (clock.monotonicMs() - spokeMs > HEARTBEAT_MS) {
+      spokeMs = clock.monotonicMs()
+      // A comment with the place reached would be lost; an id alone moves the reader's own place.
+      yield `id: ${cursorText(cursor)}\n:\n\n`
+    }
+    if (page.isEnd) await pause(stream.pollMs, ending)
+  }
+}
+
+const frame = (event: { readonly type: string }, id: string): string =>
+  `id: ${id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+
+function pause(ms: number, ending: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      ending.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    ending.addEventListener('abort', done)
+  })
+}
