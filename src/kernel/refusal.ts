@@ -272,24 +272,6 @@ export const REFUSALS = {
     grpc: 'already_exists',
     means: 'the webhook id was used with another body',
   },
-  // Events out
-  cursor_stale: {
-    http: 409,
-    grpc: 'failed_precondition',
-    means: 'the database was restored since the cursor was given',
-  },
-  feed_unordered: {
-    http: 503,
-    grpc: 'failed_precondition',
-    means: 'the event log came from another database and bears its numbers',
-  },
-  subscription_unknown: { http: 404, grpc: 'not_found', means: 'no such webhook subscription' },
-  subscriptions_full: {
-    http: 409,
-    grpc: 'resource_exhausted',
-    means: 'there are as many webhook subscriptions as there may be',
-  },
-  delivery_unknown: { http: 404, grpc: 'not_found', means: 'no such delivery, or it is too old' },
   // The house
   database_unavailable: { http: 503, grpc: 'unavailable', means: 'the database does not answer' },
   database_schema: {

@@ -21,7 +21,7 @@ export const EVENT_TYPES = {
   'order.placed': {
     version: 1,
     means: 'an order was taken and its stock reserved',
-    data: z.strictObject({ order_id: id, lines: optional(z.int().min(0)) }),
+    data: z.strictObject({ order_id: id, lines: optional(z.int()) }),
   },
   'order.held': {
     version: 1,
@@ -114,7 +114,7 @@ export const EVENT_TYPES = {
     data: z.strictObject({
       document_id: id,
       cause: z.enum(['received', 'adjusted', 'counted']),
-      lines: optional(z.int().min(0)),
+      lines: optional(z.int()),
       sku: optional(id),
     }),
   },

@@ -32,12 +32,9 @@ export function eventStreams(
       if (open.size >= STREAMS_MAX) return undefined
       const ending = new AbortController()
       const frames = framesOf(context, { from, names, pollMs, lifeMs, ending: ending.signal })
-      const stream = Readable.from(frames, { objectMode: false, highWaterMark: 64 * 1024 })
+      const stream = streamOf(frames, ending)
       open.set(stream, ending)
-      stream.once('close', () => {
-        ending.abort()
-        open.delete(stream)
-      })
+      stream.once('close', () => open.delete(stream))
       return stream
     },
     count: () => open.size,
@@ -45,6 +42,24 @@ export function eventStreams(
       for (const ending of open.values()) ending.abort()
     },
   }
+}
+
+// Not `Readable.from`: that waits for the generator before it closes, and this one may be waiting.
+function streamOf(frames: AsyncGenerator<string>, ending: AbortController): Readable {
+  const stream = new Readable({
+    highWaterMark: 64 * 1024,
+    read: () => {
+      frames.next().then(
+        ({ done, value }) => stream.push(done ? null : value),
+        (fault: Error) => stream.destroy(fault),
+      )
+    },
+    destroy: (fault, closed) => {
+      ending.abort()
+      closed(fault)
+    },
+  })
+  return stream
 }
 
 async function* framesOf(
@@ -71,7 +86,7 @@ async function* framesOf(
       yield page.items.map((one) => frame(one.event, cursorText(one.cursor))).join('')
     } else if (clock.monotonicMs() - spokeMs > HEARTBEAT_MS) {
       spokeMs = clock.monotonicMs()
-      // A comment with the place reached would be lost; an id alone moves the reader's own place.
+      // An id without data moves the reader's place and tells it nothing.
       yield `id: ${cursorText(cursor)}\n:\n\n`
     }
     if (page.isEnd) await pause(stream.pollMs, ending)

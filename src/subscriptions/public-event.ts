@@ -81,7 +81,7 @@ const stockBy = (cause: 'received' | 'adjusted' | 'counted'): readonly Telling[]
  * What each kind of the log tells outside. The place in the list is part of the id of what is told, so
  * a list only grows at its end. A kind that is not here stays inside.
  */
-const TELLINGS: Readonly<Record<string, readonly Telling[]>> = {
+const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Object.create(null), {
   'order.placed': [
     {
       type: 'order.placed',
@@ -200,7 +200,7 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = {
       }),
     },
   ],
-}
+} satisfies Record<string, readonly Telling[]>)
 
 /** The kinds of the log that tell any of these public events. */
 export function kindsOf(names: ReadonlySet<EventName>): readonly string[] {

@@ -65,7 +65,9 @@ test('a worker killed at twenty random points loses no event, and each keeps one
         [id],
       )
       expect(waiting).toEqual([])
-      expect([...endpoint.ids()].toSorted()).toEqual(told.map((row) => row['id']).toSorted())
+      expect([...endpoint.ids()].toSorted()).toEqual(
+        told.map((row) => String(row['id'])).toSorted(),
+      )
     },
     { timeout: 30_000, interval: 100 },
   )
