@@ -1,4 +1,5 @@
 import { RECONCILIATION_REFUSALS } from './refusal-reconciliation.ts'
+import { EVENT_REFUSALS } from './refusal-events.ts'
 
 /**
  * The one catalogue of refusal codes, for HTTP (RFC 9457 `code`), gRPC (Connect code names), CLI and
@@ -261,17 +262,7 @@ export const REFUSALS = {
     means: 'a partner said yes without echoing what was sent',
   },
   ...RECONCILIATION_REFUSALS,
-  // Inbound partner events
-  signature_invalid: {
-    http: 401,
-    grpc: 'unauthenticated',
-    means: 'the webhook signature, id or timestamp does not verify',
-  },
-  event_conflict: {
-    http: 409,
-    grpc: 'already_exists',
-    means: 'the webhook id was used with another body',
-  },
+  ...EVENT_REFUSALS,
   // The house
   database_unavailable: { http: 503, grpc: 'unavailable', means: 'the database does not answer' },
   database_schema: {

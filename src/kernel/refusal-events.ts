@@ -1,5 +1,17 @@
-/** Refusals of events out: the feed and webhook subscriptions. */
-export const SUBSCRIPTION_REFUSALS = {
+/** The part of the catalogue that is about events, of partners and our own; see `refusal.ts`. */
+export const EVENT_REFUSALS = {
+  // Inbound partner events
+  signature_invalid: {
+    http: 401,
+    grpc: 'unauthenticated',
+    means: 'the webhook signature, id or timestamp does not verify',
+  },
+  event_conflict: {
+    http: 409,
+    grpc: 'already_exists',
+    means: 'the webhook id was used with another body',
+  },
+  // Events out
   cursor_stale: {
     http: 409,
     grpc: 'failed_precondition',
@@ -17,4 +29,4 @@ export const SUBSCRIPTION_REFUSALS = {
     means: 'there are as many webhook subscriptions as there may be',
   },
   delivery_unknown: { http: 404, grpc: 'not_found', means: 'no such delivery, or it is too old' },
-} as const
+} as const satisfies Record<string, { http: number; grpc: string; means: string }>
