@@ -53,6 +53,8 @@ test('the runtime role owns nothing, creates nothing and cannot change a history
     'fulfillment.sealed_body',
     'fulfillment.attempt',
     'fulfillment.shipment',
+    'subscriptions.attempt',
+    'subscriptions.creation_key',
   ]
   const allowed = await rowsOf<{ history: string }>(
     `select h as history from unnest($1::text[]) h
