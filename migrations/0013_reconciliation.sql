@@ -79,3 +79,73 @@ create table reconciliation.returned_line (
 );
 grant select, insert on reconciliation.returned_line to holdfast_runtime;
 grant update (returned) on reconciliation.returned_line to holdfast_runtime;
+
+-- What a partner's manifest has shown us so far. `high_sequence` never goes back by itself: a manifest that
+-- ends before it has lost part of its memory. Everything up to `settled_through` was final and agreed.
+create table reconciliation.partner_state (
+  merchant_id text not null,
+  partner_id text not null,
+  high_sequence bigint not null default 0 check (high_sequence >= 0),
+  settled_through bigint not null default 0 check (settled_through >= 0),
+  last_green_at timestamptz,
+  primary key (merchant_id, partner_id)
+);
+grant select, insert on reconciliation.partner_state to holdfast_runtime;
+grant update (high_sequence, settled_through, last_green_at) on reconciliation.partner_state
+  to holdfast_runtime;
+
+-- When each partner is compared next, in database time; workers claim what is due.
+create table reconciliation.schedule (
+  merchant_id text not null,
+  partner_id text not null,
+  cadence text not null check (cadence in ('quarter_hour', 'nightly')),
+  due_at timestamptz not null default now(),
+  primary key (merchant_id, partner_id, cadence)
+);
+grant select, insert on reconciliation.schedule to holdfast_runtime;
+grant update (due_at) on reconciliation.schedule to holdfast_runtime;
+
+-- One comparison with a partner's manifest, kept for ever: what was compared and what differed.
+create table reconciliation.run (
+  merchant_id text not null,
+  id text not null,
+  partner_id text not null,
+  cause text not null check (cause in ('quarter_hour', 'nightly', 'person')),
+  actor text not null,
+  result text not null check (result in ('green', 'red', 'regressed', 'unsupported', 'failed')),
+  code text,
+  fence_epoch integer not null,
+  after_sequence bigint not null,
+  ours integer not null,
+  theirs integer not null,
+  matched integer not null,
+  pending integer not null,
+  lost integer not null,
+  phantom integer not null,
+  differing integer not null,
+  adopted integer not null,
+  released integer not null,
+  differences jsonb not null default '[]',
+  started_at timestamptz not null,
+  finished_at timestamptz not null default now(),
+  primary key (merchant_id, id)
+);
+create index run_by_partner on reconciliation.run (merchant_id, partner_id, id desc);
+grant select, insert on reconciliation.run to holdfast_runtime;
+
+-- After a restore nothing is sealed for a partner or sent to it until its lane is cleared for the new fence
+-- epoch: by a comparison with its manifest that is green, or by a person.
+alter table fulfillment.lane add column cleared_epoch integer not null default 1;
+grant update (cleared_epoch) on fulfillment.lane to holdfast_runtime;
+
+-- Numbers of a partner's sequence that a restore took from us: the dispatch is in the partner's books
+-- alone, or never reached it. They are not given again.
+create table fulfillment.skipped_sequence (
+  merchant_id text not null,
+  partner_id text not null,
+  sequence bigint not null,
+  key text,
+  at timestamptz not null default now(),
+  primary key (merchant_id, partner_id, sequence)
+);
+grant select, insert on fulfillment.skipped_sequence to holdfast_runtime;

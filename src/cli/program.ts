@@ -8,6 +8,7 @@ import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
+import { addReconcileCommands } from './reconcile-commands.ts'
 import { addReturnCommands } from './return-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addStockCommands } from './stock-commands.ts'
@@ -30,6 +31,7 @@ export function holdfastProgram(): Command {
   addStockCommands(program)
   addPartnerCommands(program)
   addDispatchCommands(program)
+  addReconcileCommands(program)
   addCaseCommands(program)
   addFlagCommands(program)
   addAccessCommands(program)

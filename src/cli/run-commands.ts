@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow, refuse, RefusedError } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { createLog, migrate } from '#platform/index.ts'
+import { createLog, migrate, raiseFenceEpoch } from '#platform/index.ts'
 import type { Config } from '#platform/index.ts'
-import { addCommand } from './command.ts'
-import { cliConfig } from './with-installation.ts'
+import { addCommand, addGroup } from './command.ts'
+import { cliActor, cliConfig } from './with-installation.ts'
 
 // With --json standard output is one document, so that people's lines go beside it.
 const sayTo =
@@ -14,7 +14,7 @@ const sayTo =
   (line: string): void =>
     void stream.write(`${line}\n`)
 
-/** `up`, `serve`, `migrate`. */
+/** `up`, `serve`, `migrate`, `db fence`. */
 export function addRunCommands(program: Command): void {
   addCommand(program, {
     usage: 'up',
@@ -61,16 +61,42 @@ export function addRunCommands(program: Command): void {
       return { json: { applied }, text }
     },
   })
+  addCommand(addGroup(program, 'db', 'the database as a whole'), {
+    usage: 'fence',
+    summary: 'after a restore or a failover: send nothing until the books agree with every partner',
+    example: 'holdfast db fence --reason "restored the backup of 02:00"',
+    options: [['--reason <text>', 'what happened; the audit table keeps it']],
+    input: z.object({ reason: z.string('says why').min(1).max(500) }),
+    run: async ({ reason }) => {
+      const by = { merchant: 'main', actor: cliActor(), reason }
+      const { epoch } = await withOwner(cliConfig(), async (url) => raiseFenceEpoch(url, by))
+      const text = `Fence epoch ${epoch}. Every lane is shut until \`holdfast reconcile shipments\` is green.`
+      return { json: { fence_epoch: epoch }, text }
+    },
+  })
 }
+
+async function withOwner<T>(config: Config, body: (url: string) => Promise<T>): Promise<T> {
+  if (config.migrationDatabaseUrl) return body(config.migrationDatabaseUrl)
+  if (config.databaseUrl) throw new RefusedError(ownerNeeded().refusal)
+  const { findGround } = await import('#roles/index.ts')
+  const ground = orThrow(await findGround(config))
+  try {
+    return await body(ground.ownerUrl ?? ground.runtimeUrl)
+  } finally {
+    await ground.stop()
+  }
+}
+
+const ownerNeeded = () =>
+  refuse(
+    'config_invalid',
+    'HOLDFAST_MIGRATION_DATABASE_URL is needed: the owner of the database of HOLDFAST_DATABASE_URL.',
+  )
 
 async function migrateGround(config: Config): Promise<Outcome<{ applied: readonly string[] }>> {
   if (config.migrationDatabaseUrl) return migrate(config.migrationDatabaseUrl)
-  if (config.databaseUrl) {
-    return refuse(
-      'config_invalid',
-      'HOLDFAST_MIGRATION_DATABASE_URL is needed: the owner of the database of HOLDFAST_DATABASE_URL.',
-    )
-  }
+  if (config.databaseUrl) return ownerNeeded()
   const { findGround } = await import('#roles/index.ts')
   const ground = orThrow(await findGround(config))
   try {

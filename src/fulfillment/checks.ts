@@ -86,8 +86,10 @@ const INVARIANTS = [
   {
     name: 'sequences of a partner have no gap',
     sql: `select partner_id as subject, count(*) || ' of ' || max(sequence) as detail
-            from fulfillment.dispatch
-           where merchant_id = $merchant
+            from (select partner_id, sequence from fulfillment.dispatch where merchant_id = $merchant
+                   union
+                  select partner_id, sequence from fulfillment.skipped_sequence
+                   where merchant_id = $merchant) given
            group by partner_id
           having count(*) <> max(sequence) or min(sequence) <> 1`,
   },

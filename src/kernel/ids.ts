@@ -22,6 +22,8 @@ export type IdPrefix =
   | 'cas'
   | 'cse'
   | 'whs'
+  | 'rec'
+  | 'cnt'
 
 /** RFC 4648 §7 (base32hex), lower case: unlike plain base32, its text sorts as its bytes do. */
 const SORTABLE = '0123456789abcdefghijklmnopqrstuv'

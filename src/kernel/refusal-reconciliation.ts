@@ -1,6 +1,16 @@
 /** The part of the catalogue that is about cases, returns, counts and bills; see `refusal.ts`. */
 export const RECONCILIATION_REFUSALS = {
   // Reconciliation
+  manifest_unavailable: {
+    http: 502,
+    grpc: 'unavailable',
+    means: 'a partner does not show its manifest, or shows something else',
+  },
+  manifest_unsupported: {
+    http: 409,
+    grpc: 'failed_precondition',
+    means: 'the partner has no manifest to compare with',
+  },
   return_conflict: {
     http: 409,
     grpc: 'already_exists',

@@ -17,6 +17,7 @@ export { declaredStatements, jsonOf, sqlType, statement } from './database/state
 export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
 export { listen } from './database/listen.ts'
 export type { Listener } from './database/listen.ts'
+export { raiseFenceEpoch } from './database/fence-epoch.ts'
 export { checkSchema, migrate, schemaVersion } from './database/migrate.ts'
 export { appendEvents } from './records/append-events.ts'
 export type { NewEvent } from './records/append-events.ts'

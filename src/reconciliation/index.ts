@@ -1,9 +1,14 @@
 import type { AnyRoute, Context } from '#platform/index.ts'
+import { runRoutes } from './manifest/runs.http.ts'
 import { returnRoutes } from './returns/returns.http.ts'
 
 export { reconciliationChecks } from './checks.ts'
 export { importAdjustments } from './import-adjustments.ts'
 export type { AdjustmentImport } from './import-adjustments.ts'
+export { clearLane } from './manifest/clear-lane.ts'
+export { reconcileShipments } from './manifest/reconcile-shipments.ts'
+export type { ReconcileDeps, ShipmentRun } from './manifest/reconcile-shipments.ts'
+export { startReconciliation } from './manifest/run-schedule.ts'
 export { importReturns } from './returns/import-returns.ts'
 export type { ReturnImport } from './returns/import-returns.ts'
 export { returnOrder } from './returns/return-order.ts'
@@ -12,5 +17,5 @@ export type { OrderReturn } from './returns/return-queries.ts'
 
 /** Every HTTP route of reconciliation. */
 export function reconciliationRoutes(deps: { readonly context: Context }): readonly AnyRoute[] {
-  return [...returnRoutes(deps.context)]
+  return [...runRoutes(deps.context), ...returnRoutes(deps.context)]
 }

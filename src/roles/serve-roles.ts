@@ -17,6 +17,7 @@ import { startGrpcServer } from '#platform/grpc/index.ts'
 import { startHttpServer } from '#platform/http/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { eventStreams, webhookDocuments } from '#subscriptions/index.ts'
+import { startReconciliation } from '#reconciliation/index.ts'
 import { httpObserver, metrics } from '#telemetry/index.ts'
 import { HandoffService, MESSAGE_BYTES_MAX } from '#wire/index.ts'
 import { BUILD } from './build.ts'
@@ -79,6 +80,9 @@ export async function serveRoles(
     })
     shutdown.onShutdown('fulfillment worker', () => worker.stop())
     serveWebhooks(installation, shutdown)
+    const prover = sealProver(masterKey)
+    const comparing = startReconciliation({ context, outbound, secrets, prover })
+    shutdown.onShutdown('reconciliation', () => comparing.stop())
   }
   const ordersWorker = roles.has('orders')
     ? startOrdersWorker(placing.deps, client, countRefusedHandOver)

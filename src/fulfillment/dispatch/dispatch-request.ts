@@ -5,7 +5,7 @@ import type { Partner } from '#partners/index.ts'
 import { webhookIdOf } from '../idempotency-key.ts'
 
 /** Where HDP/1 lives under a partner's address. */
-const PATH = '/holdfast/v1/dispatches'
+export const DISPATCH_PATH = '/holdfast/v1/dispatches'
 
 /** What a request is made of: the sealed bytes, and the few headers that an attempt may change. */
 export type DispatchParts = {
@@ -25,7 +25,7 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
   const id = webhookIdOf(key)
   return {
     method: 'POST',
-    url: partner.url + PATH,
+    url: partner.url + DISPATCH_PATH,
     allowPrivate: partner.allowPrivate,
     body: bytes,
     headers: {
@@ -36,7 +36,7 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
       'holdfast-protocol': '1',
       'holdfast-fence-epoch': String(parts.fenceEpoch),
       'holdfast-attempt': String(parts.attempt),
-      'holdfast-status-url': `${PATH}/${key}`,
+      'holdfast-status-url': `${DISPATCH_PATH}/${key}`,
       'user-agent': 'holdfast/1',
     },
   }
@@ -53,7 +53,7 @@ export function lookupRequest(parts: {
   const body = new Uint8Array()
   return {
     method: 'GET',
-    url: `${partner.url}${PATH}/${key}`,
+    url: `${partner.url}${DISPATCH_PATH}/${key}`,
     allowPrivate: partner.allowPrivate,
     headers: {
       accept: 'application/json',

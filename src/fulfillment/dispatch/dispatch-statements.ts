@@ -1,4 +1,5 @@
 import { statement } from '#platform/index.ts'
+import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 
 /**
  * The intent: takes due dispatches of a partner up to its free concurrency and marks them as being
@@ -45,6 +46,7 @@ export const claimDue = statement({
        where d.merchant_id = $merchant and d.partner_id = $partner and d.state = 'queued'
          and d.next_attempt_at <= now()
          and d.fence_epoch = (select fence_epoch from platform.instance)
+         and ${LANE_IS_CLEAR}
          and exists (select from partners.partner p
                       where p.merchant_id = $merchant and p.id = $partner and p.paused_at is null)
        order by d.next_attempt_at, d.id

@@ -1,10 +1,12 @@
 import { jsonOf, statement } from '#platform/index.ts'
 import type { RecordLine } from '#wire/index.ts'
+import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 import { lineColumn } from '../fulfillment-statements.ts'
 
 /**
  * Locks the open fulfillment orders of a partner whose CLEAR is effective and that nobody holds.
  * Rows that a hold or a withdrawal has in hand are skipped, and looked at again when they are free.
+ * After a restore there are none until the partner's lane is cleared.
  */
 export const claimOpen = statement({
   name: 'fulfillment.claim_open_orders',
@@ -22,7 +24,7 @@ export const claimOpen = statement({
     select f.id, f.order_id, f.revision, f.generation, f.location_id, f.lines, f.cleared_by
       from fulfillment.fulfillment_order f
      where f.merchant_id = $merchant and f.partner_id = $partner and f.state = 'open'
-       and f.effective_at <= now()
+       and f.effective_at <= now() and ${LANE_IS_CLEAR}
        and not exists (
          select from fulfillment.hold h
           where h.merchant_id = f.merchant_id and h.fulfillment_id = f.id
