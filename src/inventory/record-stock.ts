@@ -113,7 +113,10 @@ export async function recordStock(
     {
       subjectId: document.id,
       kind: `inventory.${PAST[document.kind]}`,
-      data: { lines: document.lines.length },
+      data: {
+        lines: document.lines.length,
+        skus: [...new Set(document.lines.map((line) => line.sku))].slice(0, SKUS_TOLD_MAX),
+      },
     },
   ])
   await appendAudit(tx, merchant, {
@@ -125,6 +128,9 @@ export async function recordStock(
   })
   return accept({ wasNew: true, negativeSkus })
 }
+
+/** An event names so many SKUs of its document. */
+const SKUS_TOLD_MAX = 50
 
 const PAST = { receive: 'received', adjust: 'adjusted', count: 'counted' } as const
 

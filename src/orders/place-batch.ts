@@ -268,6 +268,7 @@ function placedEvent(order: NewOrder) {
       ...(order.verdict.kind === 'hold' ? { reasons: order.verdict.reasons } : {}),
       goods_minor: order.goods,
       lines: order.lines.length,
+      ...(order.item.reference ? { reference: order.item.reference } : {}),
     },
   }
 }

@@ -21,7 +21,12 @@ export const EVENT_TYPES = {
   'order.placed': {
     version: 1,
     means: 'an order was taken and its stock reserved',
-    data: z.strictObject({ order_id: id, lines: optional(z.int()) }),
+    data: z.strictObject({
+      order_id: id,
+      /** The merchant's own reference. */
+      reference: optional(id),
+      lines: optional(z.int()),
+    }),
   },
   'order.held': {
     version: 1,
@@ -100,7 +105,7 @@ export const EVENT_TYPES = {
   },
   'shipment.delivered': {
     version: 1,
-    means: 'a parcel reached its address',
+    means: 'a parcel reached its address (no partner event of this build tells it yet)',
     data: z.strictObject({
       shipment_id: id,
       fulfillment_id: optional(id),
@@ -115,7 +120,7 @@ export const EVENT_TYPES = {
       document_id: id,
       cause: z.enum(['received', 'adjusted', 'counted']),
       lines: optional(z.int()),
-      sku: optional(id),
+      skus: z.array(id).max(50),
     }),
   },
   'stock.negative': {
@@ -127,6 +132,16 @@ export const EVENT_TYPES = {
     version: 1,
     means: 'something needs a person',
     data: z.strictObject({ case_id: id, kind: optional(code), subject_id: optional(id) }),
+  },
+  'case.resolved': {
+    version: 1,
+    means: 'somebody settled a case',
+    data: z.strictObject({ case_id: id }),
+  },
+  'return.recorded': {
+    version: 1,
+    means: 'goods came back; the first twenty orders that they belong to',
+    data: z.strictObject({ return_id: id, order_ids: z.array(id).max(20) }),
   },
   'subscription.paused': {
     version: 1,

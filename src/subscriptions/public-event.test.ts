@@ -30,6 +30,9 @@ test('whatever stands in the log, what is told fits its schema and never throws'
     'code',
     'lines',
     'sku',
+    'skus',
+    'orders',
+    'reference',
     'partner_id',
     'units_released',
     'shipment_id',
@@ -65,7 +68,7 @@ test('whatever stands in the log, what is told fits its schema and never throws'
 test('the rules decide with the order: that is told as a hold or a clear, under an id of its own', () => {
   const held = tell(row('order.placed', { verdict: 'hold', reasons: ['value'], lines: 2 }), ALL)
   expect(held.map(({ event }) => [event.id, event.type, event.data])).toEqual([
-    ['evt_1', 'order.placed', { order_id: 'thing_1', lines: 2 }],
+    ['evt_1', 'order.placed', { order_id: 'thing_1', reference: null, lines: 2 }],
     [
       'evt_1_1',
       'order.held',

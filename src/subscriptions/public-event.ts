@@ -21,6 +21,7 @@ type Facts = {
   readonly code: (name: string) => string | null
   readonly whole: (name: string) => number | null
   readonly codes: (name: string) => string[]
+  readonly texts: (name: string) => readonly string[]
 }
 type Telling = {
   [N in EventName]: {
@@ -72,7 +73,7 @@ const stockBy = (cause: 'received' | 'adjusted' | 'counted'): readonly Telling[]
       document_id: facts.subject,
       cause,
       lines: facts.whole('lines'),
-      sku: facts.text('sku'),
+      skus: [...facts.texts('skus'), ...[facts.text('sku') ?? []].flat()].slice(0, 50),
     }),
   },
 ]
@@ -85,7 +86,11 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
   'order.placed': [
     {
       type: 'order.placed',
-      data: (facts) => ({ ...orderOf(facts), lines: facts.whole('lines') }),
+      data: (facts) => ({
+        ...orderOf(facts),
+        reference: facts.text('reference'),
+        lines: facts.whole('lines'),
+      }),
     },
     heldByRules,
     clearedByRules,
@@ -183,6 +188,16 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
       }),
     },
   ],
+  'case.resolved': [{ type: 'case.resolved', data: (facts) => ({ case_id: facts.subject }) }],
+  'return.recorded': [
+    {
+      type: 'return.recorded',
+      data: (facts) => ({
+        return_id: facts.subject,
+        order_ids: [...facts.texts('orders')].slice(0, 20),
+      }),
+    },
+  ],
   'subscription.paused': [
     {
       type: 'subscription.paused',
@@ -233,9 +248,12 @@ const CODE = /^[\w.:-]{1,64}$/
 const REASONS_MAX = 32
 
 function factsOf({ subjectId, data }: FeedEvent): Facts {
-  const text = (name: string): string | null => {
-    const value = data[name]
-    return typeof value === 'string' && value !== '' ? value.slice(0, 200) : null
+  const textOf = (value: unknown): string | null =>
+    typeof value === 'string' && value !== '' ? value.slice(0, 200) : null
+  const text = (name: string): string | null => textOf(data[name])
+  const list = (name: string): readonly unknown[] => {
+    const given: unknown = data[name]
+    return Array.isArray(given) ? given : []
   }
   const codeOf = (value: unknown): string | null =>
     typeof value === 'string' && CODE.test(value) ? value : null
@@ -245,10 +263,10 @@ function factsOf({ subjectId, data }: FeedEvent): Facts {
     // A code is a word of ours: anything else that stands there could be what a person wrote.
     code: (name) => codeOf(data[name]),
     whole: (name) => (Number.isSafeInteger(data[name]) ? Number(data[name]) : null),
-    codes: (name) => {
-      const given: unknown = data[name]
-      const list: readonly unknown[] = Array.isArray(given) ? given : []
-      return list.flatMap((one) => codeOf(one) ?? []).slice(0, REASONS_MAX)
-    },
+    codes: (name) =>
+      list(name)
+        .flatMap((one) => codeOf(one) ?? [])
+        .slice(0, REASONS_MAX),
+    texts: (name) => list(name).flatMap((one) => textOf(one) ?? []),
   }
 }

@@ -19,7 +19,7 @@ export type SubscriptionWorkerDeps = {
   readonly random: Random
   /** Milliseconds between two looks where nothing wakes it; 500 where absent. */
   readonly pollMs?: number
-  /** Seconds of a lease: longer than the longest request. 60 where absent. */
+  /** Seconds of a lease: longer than the longest request, 15 s. 30 where absent. */
   readonly leaseS?: number
 }
 
@@ -32,7 +32,7 @@ export type SubscriptionWorker = {
 type Work = RowOf<typeof selectWork.row>
 
 const POLL_MS = 500
-const LEASE_S = 60
+const LEASE_S = 30
 const SWEEP_EVERY_MS = 10 * 60_000
 
 /**
