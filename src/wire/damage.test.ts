@@ -104,20 +104,26 @@ function receiptOf(opened: OpenedHandOver, clears: number): HandOverResponse {
   return create(HandOverResponseSchema, { batchId, rollingDigest, records, holds, clears })
 }
 
-const CASES = 450
+const CASES = 1_400
 const DAMAGES = new Map<string, Damage>(Object.entries({ ...BLIND, ...CONSISTENT }))
+// `DAMAGE_CASE=flip_bit/17` tries that one case again: its name is its seed.
+const ONLY = process.env['DAMAGE_CASE']
+const [ONLY_KIND, ONLY_INDEX] = ONLY?.split('/') ?? []
+const KINDS = [...DAMAGES.keys()].filter((kind) => ONLY === undefined || kind === ONLY_KIND)
 
 /** Inflicts one kind of damage over streams of one, two and six chunks; counts the answers. */
 function inflict(kind: string): Record<string, number> {
   const damage = DAMAGES.get(kind)
   invariant(damage, `${kind} is a kind of damage`)
-  const random = seededRandom(sha256(kind).readUInt32BE())
   const answers: Record<string, number> = {}
   for (let index = 0; index < CASES; index += 1) {
+    if (ONLY !== undefined && String(index) !== ONLY_INDEX) continue
+    const random = seededRandom(sha256(`${kind}/${index}`).readUInt32BE())
     const lane = LANES[index % LANES.length]
     invariant(lane, 'there are lanes')
     const answer = judge(damage(lane.stream, random, lane.other), lane.sent)
-    answers[answer] = (answers[answer] ?? 0) + 1
+    const told = answer.startsWith('WRONG') ? `${answer} (DAMAGE_CASE=${kind}/${index})` : answer
+    answers[told] = (answers[told] ?? 0) + 1
   }
   return answers
 }
@@ -142,22 +148,31 @@ const ANSWERS: Readonly<Record<string, readonly string[]>> = {
 
 describe('a damaged hand-over', () => {
   const totals = new Map<string, number>()
-  afterAll(() => console.info('damaged hand-overs by answer:', Object.fromEntries(totals)))
+  const begun = performance.now()
+  afterAll(() => {
+    const cases = [...totals.values()].reduce((all, one) => all + one, 0)
+    const seconds = Math.round((performance.now() - begun) / 1000)
+    console.info(
+      `${cases} damaged hand-overs in ${seconds} s by answer:`,
+      Object.fromEntries(totals),
+    )
+  })
 
-  test('is one of 20,000 cases and more, of streams that open unharmed before', () => {
+  test('is one of 70,000 cases and more, of streams that open unharmed before', () => {
     expect(LANES.map(({ stream, sent }) => judge(stream, sent))).toEqual(
       LANES.map(() => 'unharmed'),
     )
-    expect(DAMAGES.size * CASES).toBeGreaterThan(20_000)
+    expect(DAMAGES.size * CASES).toBeGreaterThanOrEqual(70_000)
   })
 
-  test.each([...DAMAGES.keys()])('by %s never clears what was not cleared', (kind) => {
+  test.each(KINDS)('by %s never clears what was not cleared', (kind) => {
     const answers = inflict(kind)
     for (const [answer, count] of Object.entries(answers))
       totals.set(answer, (totals.get(answer) ?? 0) + count)
     const given = Object.keys(answers).toSorted()
     expect(given.filter((answer) => answer.startsWith('WRONG'))).toEqual([])
     expect(given).toEqual(ANSWERS[kind] ?? given)
-    expect(Object.values(answers).reduce((all, one) => all + one, 0)).toBe(CASES)
+    const tried = Object.values(answers).reduce((all, one) => all + one, 0)
+    expect(tried).toBe(ONLY === undefined ? CASES : 1)
   })
 })
