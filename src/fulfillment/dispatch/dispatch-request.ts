@@ -1,5 +1,4 @@
-import { sha256 } from '#kernel/index.ts'
-import { signWebhook } from '#platform/webhooks/index.ts'
+import { contentDigest, signWebhook } from '#platform/webhooks/index.ts'
 import type { OutboundRequest } from '#platform/outbound/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { webhookIdOf } from '../idempotency-key.ts'
@@ -30,7 +29,7 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
     body: bytes,
     headers: {
       'content-type': 'application/json',
-      'content-digest': `sha-256=:${sha256(bytes).toString('base64')}:`,
+      'content-digest': contentDigest(bytes),
       'idempotency-key': `"${key}"`,
       ...signWebhook({ secret: parts.secrets, id, timestampS, body: bytes }),
       'holdfast-protocol': '1',
