@@ -149,3 +149,70 @@ create table fulfillment.skipped_sequence (
   primary key (merchant_id, partner_id, sequence)
 );
 grant select, insert on fulfillment.skipped_sequence to holdfast_runtime;
+
+-- A count as it came, and the correction that each of its lines proposes. The book is that of the moment of
+-- the count: what moved since is no difference.
+create table reconciliation.stock_count (
+  merchant_id text not null,
+  id text not null,
+  content_sha256 bytea not null check (octet_length(content_sha256) = 32),
+  actor text not null check (actor <> ''),
+  counted_at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  primary key (merchant_id, id)
+);
+grant select, insert on reconciliation.stock_count to holdfast_runtime;
+
+create table reconciliation.stock_proposal (
+  merchant_id text not null,
+  count_id text not null,
+  line_no integer not null check (line_no >= 1),
+  sku text not null,
+  location_id text not null,
+  counted bigint not null check (counted >= 0),
+  book bigint not null,
+  difference bigint not null,
+  money_minor bigint not null,
+  currency text not null,
+  state text not null check (state in ('agrees', 'proposed', 'accepted', 'rejected')),
+  decided_by text,
+  decided_at timestamptz,
+  reason text,
+  primary key (merchant_id, count_id, line_no),
+  unique (merchant_id, count_id, sku, location_id),
+  foreign key (merchant_id, count_id) references reconciliation.stock_count,
+  check (difference = counted - book),
+  check ((state = 'agrees') = (difference = 0)),
+  check ((state in ('accepted', 'rejected')) = (decided_by is not null))
+);
+grant select, insert on reconciliation.stock_proposal to holdfast_runtime;
+grant update (state, decided_by, decided_at, reason) on reconciliation.stock_proposal to holdfast_runtime;
+
+-- A line of a partner's bill and what our books say of it, judged once. The units that were matched can
+-- never be matched again.
+create table reconciliation.invoice_line (
+  merchant_id text not null,
+  partner_id text not null,
+  invoice_id text not null,
+  line_no integer not null check (line_no >= 1),
+  content_sha256 bytea not null check (octet_length(content_sha256) = 32),
+  reference text not null,
+  order_id text,
+  sku text not null,
+  units bigint not null check (units >= 1),
+  amount_minor bigint not null check (amount_minor >= 0),
+  currency text not null,
+  verdict text not null check (verdict in
+    ('matched', 'over_billed', 'billed_twice', 'billed_not_shipped')),
+  matched_units bigint not null check (matched_units >= 0),
+  disputed_minor bigint not null check (disputed_minor between 0 and amount_minor),
+  actor text not null check (actor <> ''),
+  recorded_at timestamptz not null default now(),
+  primary key (merchant_id, partner_id, invoice_id, line_no),
+  check (matched_units <= units),
+  check ((verdict = 'matched') = (matched_units = units)),
+  check (matched_units = 0 or order_id is not null)
+);
+create index invoice_line_by_order on reconciliation.invoice_line (merchant_id, partner_id, order_id, sku)
+  where matched_units > 0;
+grant select, insert on reconciliation.invoice_line to holdfast_runtime;

@@ -9,10 +9,11 @@ import type { ShipmentRun } from '#reconciliation/index.ts'
 import type { Installation } from '#roles/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import type { Answer } from './command.ts'
+import { addCountCommands } from './count-commands.ts'
 import { table } from './format-text.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `reconcile shipments|clear`. */
+/** `reconcile shipments|clear|stock|count|decide`. */
 export function addReconcileCommands(program: Command): void {
   const group = addGroup(program, 'reconcile', 'hold our books against those of partners')
   addCommand(group, {
@@ -28,6 +29,7 @@ export function addReconcileCommands(program: Command): void {
         return runsAnswer(await compareAll(installation, names))
       }),
   })
+  addCountCommands(group)
   addCommand(group, {
     usage: 'clear <partner>',
     summary: 'open the lane of a partner without a manifest after a restore, on your word',

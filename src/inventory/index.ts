@@ -1,6 +1,8 @@
 export type { Allocation, DemandLine } from './allocate.ts'
 export { availability, listStock, negativeStockSkus } from './availability.ts'
 export type { Availability } from './availability.ts'
+export { correctStock } from './correct-stock.ts'
+export type { StockCorrection } from './correct-stock.ts'
 export { inventoryChecks } from './checks.ts'
 export { issueShipment } from './issue-stock.ts'
 export type { IssuedShipment } from './issue-stock.ts'

@@ -22,6 +22,17 @@ export const RECONCILIATION_REFUSALS = {
     means:
       'a line returns what was not shipped, or has come back already; `meta.reason` says which',
   },
+  count_unknown: { http: 404, grpc: 'not_found', means: 'no such count' },
+  count_conflict: {
+    http: 409,
+    grpc: 'already_exists',
+    means: 'that count id was used with other content',
+  },
+  invoice_conflict: {
+    http: 409,
+    grpc: 'already_exists',
+    means: 'a line of that invoice was recorded with other content',
+  },
   // Cases
   case_unknown: { http: 404, grpc: 'not_found', means: 'no such case' },
   case_closed: { http: 409, grpc: 'failed_precondition', means: 'the case is resolved' },

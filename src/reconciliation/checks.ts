@@ -72,6 +72,24 @@ const INVARIANTS = [
            where r.merchant_id = $merchant and c.sum <> r.charges_minor
            limit 100`,
   },
+  {
+    claim: 'every accepted line of a count moved the book by its difference, and no other did',
+    sql: `with wanted as (
+            select 'count:' || count_id || ':' || line_no as id, sku, location_id, difference
+              from reconciliation.stock_proposal where merchant_id = $merchant and state = 'accepted'
+          ), booked as (
+            select source_id as id, sku, location_id, on_hand_delta
+              from inventory.movement
+             where merchant_id = $merchant and kind = 'count' and subject_id like 'count:%'
+          )
+          select coalesce(w.id, b.id) as subject,
+                 'difference ' || coalesce(w.difference, 0) || ' booked ' || coalesce(b.on_hand_delta, 0)
+                   as detail
+            from wanted w
+            full join booked b on b.id = w.id and b.sku = w.sku and b.location_id = w.location_id
+           where coalesce(w.difference, 0) <> coalesce(b.on_hand_delta, 0)
+           limit 100`,
+  },
 ] as const
 
 /** Invariants of reconciliation, for `holdfast verify`: each statement returns what breaks it. */

@@ -1,6 +1,7 @@
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { runRoutes } from './manifest/runs.http.ts'
 import { returnRoutes } from './returns/returns.http.ts'
+import { countRoutes } from './stock/counts.http.ts'
 
 export { reconciliationChecks } from './checks.ts'
 export { importAdjustments } from './import-adjustments.ts'
@@ -14,8 +15,10 @@ export type { ReturnImport } from './returns/import-returns.ts'
 export { returnOrder } from './returns/return-order.ts'
 export { returnsOfOrder } from './returns/return-queries.ts'
 export type { OrderReturn } from './returns/return-queries.ts'
+export { decideCount, findCount, readCountFile, recordCount } from './stock/count-stock.ts'
+export type { RecordedCount } from './stock/count-stock.ts'
 
 /** Every HTTP route of reconciliation. */
 export function reconciliationRoutes(deps: { readonly context: Context }): readonly AnyRoute[] {
-  return [...runRoutes(deps.context), ...returnRoutes(deps.context)]
+  return [...runRoutes(deps.context), ...countRoutes(deps.context), ...returnRoutes(deps.context)]
 }
