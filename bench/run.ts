@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { batch } from './batch.ts'
 import type { Effort, Figure } from './figure.ts'
 import { endToEnd } from './end-to-end.ts'
+import { events } from './events.ts'
 import { flashSale } from './flash-sale.ts'
 import { hotSku } from './hot-sku.ts'
 import { intake } from './intake.ts'
@@ -22,6 +23,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
   storage,
   reads,
   start,
+  events,
 }
 
 const { values, positionals } = parseArgs({

@@ -8,6 +8,11 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
+test('the server ends a session that idles in a transaction: it would hold back the feed', async () => {
+  const { rows } = await db.database.pool.query('show idle_in_transaction_session_timeout')
+  expect(rows).toEqual([{ idle_in_transaction_session_timeout: '1min' }])
+})
+
 describe('the runtime role', () => {
   test('owns nothing and cannot change a history', async () => {
     const owned = await db.database.pool.query(

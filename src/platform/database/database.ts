@@ -26,7 +26,10 @@ export function openDatabase(url: string, options: { connectionsMax?: number } =
     types: parsers,
     // Statements that do not wait for each other's answers travel together; see `together`.
     pipeline: true,
-    options: '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000',
+    // A transaction that idles holds back vacuum and the feed of events: the server ends it.
+    options:
+      '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000 ' +
+      '-c idle_in_transaction_session_timeout=60000',
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
   })
