@@ -7,9 +7,10 @@ import type { Partner } from '#partners/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import { table, time } from './format-text.ts'
+import { addProbeCommand } from './probe-command.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `partners add`, `partners list`. */
+/** `partners add`, `partners list`, `partners probe`. */
 export function addPartnerCommands(program: Command): void {
   const group = addGroup(program, 'partners', 'fulfillment partners and their stock locations')
   addCommand(group, {
@@ -97,6 +98,7 @@ export function addPartnerCommands(program: Command): void {
         }
       }),
   })
+  addProbeCommand(group)
 }
 
 function partnerJson(partner: Partner) {
@@ -106,6 +108,10 @@ function partnerJson(partner: Partner) {
     url: partner.url,
     location_id: partner.locationId,
     grade: partner.grade,
+    graded_at: partner.gradedAt,
+    key_ttl_s: partner.keyTtlS,
+    processing_delay_s: partner.processingDelayS,
+    lookup_lag_ms: partner.lookupLagMs,
     concurrency_max: partner.concurrencyMax,
     allow_private: partner.allowPrivate,
     paused_at: partner.pausedAt,

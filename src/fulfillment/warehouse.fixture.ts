@@ -175,6 +175,8 @@ export async function openWarehouse(options: { log?: Log; isDeaf?: boolean } = {
     asOwner: (text: string) => runAsOwner(test.ownerUrl, text),
     faults: (script: unknown) =>
       fetch(`${url}/faults`, { method: 'PUT', body: JSON.stringify(script) }),
+    profile: (profile: unknown) =>
+      fetch(`${url}/profile`, { method: 'PUT', body: JSON.stringify(profile) }),
     ledger: () => readLedger(url),
     stop: async () => {
       await simulator.stop()

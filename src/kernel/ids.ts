@@ -19,6 +19,7 @@ export type IdPrefix =
   | 'ses'
   | 'prv'
   | 'lse'
+  | 'prb'
   | 'cas'
   | 'cse'
   | 'whs'

@@ -11,6 +11,13 @@ export type Partner = {
   readonly url: string
   readonly locationId: string
   readonly grade: PartnerGrade
+  /** How long the partner keeps keys, in seconds; null for ever, or not measured. */
+  readonly keyTtlS: number | null
+  /** How long it may take until the partner has processed what it took, in seconds. */
+  readonly processingDelayS: number
+  /** How long its look-up was behind when it was probed; null where it was not. */
+  readonly lookupLagMs: number | null
+  readonly gradedAt: Date | null
   readonly concurrencyMax: number
   readonly allowPrivate: boolean
   readonly pausedAt: Date | null
@@ -23,6 +30,10 @@ const row = {
   url: 'text',
   location_id: 'text',
   grade: 'text',
+  key_ttl_s: 'int4?',
+  processing_delay_s: 'int4',
+  lookup_lag_ms: 'int4?',
+  graded_at: 'timestamptz?',
   concurrency_max: 'int4',
   allow_private: 'bool',
   paused_at: 'timestamptz?',
@@ -35,7 +46,8 @@ export const selectPartners = statement({
   params: { merchant: 'text' },
   row,
   text: `
-    select id, name, url, location_id, grade, concurrency_max, allow_private, paused_at, paused_reason
+    select id, name, url, location_id, grade, key_ttl_s, processing_delay_s, lookup_lag_ms, graded_at,
+           concurrency_max, allow_private, paused_at, paused_reason
       from partners.partner
      where merchant_id = $merchant
      order by id`,
@@ -47,7 +59,8 @@ export const selectPartner = statement({
   params: { merchant: 'text', id: 'text' },
   row,
   text: `
-    select id, name, url, location_id, grade, concurrency_max, allow_private, paused_at, paused_reason
+    select id, name, url, location_id, grade, key_ttl_s, processing_delay_s, lookup_lag_ms, graded_at,
+           concurrency_max, allow_private, paused_at, paused_reason
       from partners.partner
      where merchant_id = $merchant and id = $id`,
 })
@@ -58,6 +71,10 @@ type PartnerRow = {
   readonly url: string
   readonly location_id: string
   readonly grade: string
+  readonly key_ttl_s: number | null
+  readonly processing_delay_s: number
+  readonly lookup_lag_ms: number | null
+  readonly graded_at: Date | null
   readonly concurrency_max: number
   readonly allow_private: boolean
   readonly paused_at: Date | null
@@ -72,6 +89,10 @@ export function partnerOf(one: PartnerRow): Partner {
     url: one.url,
     locationId: one.location_id,
     grade: gradeOf(one.grade),
+    keyTtlS: one.key_ttl_s,
+    processingDelayS: one.processing_delay_s,
+    lookupLagMs: one.lookup_lag_ms,
+    gradedAt: one.graded_at,
     concurrencyMax: one.concurrency_max,
     allowPrivate: one.allow_private,
     pausedAt: one.paused_at,
@@ -79,7 +100,7 @@ export function partnerOf(one: PartnerRow): Partner {
   }
 }
 
-/** A grade that we do not know is the careful one. */
-function gradeOf(text: string): PartnerGrade {
+/** A grade from its row: one that we do not know is the careful one. */
+export function gradeOf(text: string): PartnerGrade {
   return text === 'A' || text === 'B' || text === 'C' ? text : 'D'
 }

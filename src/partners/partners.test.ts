@@ -7,6 +7,7 @@ import type { TestDatabase } from '../../tests/database.ts'
 import {
   checkPartnerUrl,
   findPartner,
+  gradeAfterProbe,
   gradePartner,
   listPartners,
   partnerSecrets,
@@ -111,6 +112,16 @@ test('pause, resume and grade are written with actor and reason', async () => {
   expect(await pausePartner(context, { ...by, partner: 'nobody' })).toMatchObject(
     code('partner_unknown'),
   )
+})
+
+test.each([
+  ['falls at once', 'A', 'C', true, false, 'C'],
+  ['falls by what an incomplete probe proved', 'A', 'C', false, false, 'C'],
+  ['rises where every check had an answer', 'D', 'A', true, true, 'A'],
+  ['stays where one had none', 'D', 'A', false, true, 'D'],
+  ['stays where nobody asked', 'C', 'A', true, false, 'C'],
+] as const)('a grade %s', (_, before, measured, isComplete, mayRaise, after) => {
+  expect(gradeAfterProbe({ before, measured, isComplete, mayRaise })).toBe(after)
 })
 
 test('a sealed secret opens only with its key, in its place, whole', () => {

@@ -10,8 +10,10 @@ import { accept, invariant, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import type { Shutdown } from '#platform/index.ts'
+import { openOutbound } from '#platform/outbound/index.ts'
+import { probePartner } from '#fulfillment/index.ts'
 import { addLocation } from '#inventory/index.ts'
-import { gradePartner, registerPartner } from '#partners/index.ts'
+import { partnerSecrets, registerPartner } from '#partners/index.ts'
 import type { SimulatorConfig } from '#simulator/index.ts'
 import type { Installation } from './installation.ts'
 
@@ -22,6 +24,8 @@ const NAMES = [
   { id: 'packlogic', name: 'PackLogic' },
 ] as const
 const READY_MAX_MS = 20_000
+const PROBE_REQUEST_MAX_MS = 5_000
+const ACTOR = 'service:sample'
 
 const readySchema = z.object({
   ready: z.literal(true),
@@ -57,18 +61,16 @@ export async function startSamplePartners(
   const started = await startProcess(file, join(folder, 'simulator.log'), shutdown)
   if (!started.ok) return started
   const partners: SamplePartner[] = []
-  for (const { id, name } of NAMES) {
-    const url = started.value.find((one) => one.id === id)?.url
-    invariant(url, 'every configured partner listens')
-    const registered = await register(installation, {
-      id,
-      name,
-      url,
-      secrets: secretsOf(secrets, id),
-    })
-    if (!registered.ok) return registered
-    partners.push({ id, name, url })
-  }
+  const registered = await Promise.all(
+    NAMES.map(({ id, name }) => {
+      const url = started.value.find((one) => one.id === id)?.url
+      invariant(url, 'every configured partner listens')
+      partners.push({ id, name, url })
+      return register(installation, { id, name, url, secrets: secretsOf(secrets, id) })
+    }),
+  )
+  const refused = registered.find((one) => !one.ok)
+  if (refused) return refused
   return accept(partners)
 }
 
@@ -85,18 +87,23 @@ async function register(
   await withTransaction(context.database, (tx) =>
     addLocation(tx, context.merchant, { id: `loc-${id}`, name: `${name} warehouse` }),
   )
-  const by = { actor: 'service:sample', reason: 'the sample partners of holdfast up' }
   const registered = await registerPartner(context, masterKey, {
     id,
     name,
     url,
     allowPrivate: true,
     secrets: { dispatch: secrets.dispatchSecret, event: secrets.eventSecret },
-    actor: by.actor,
+    actor: ACTOR,
   })
-  if (!registered.ok) return registered
-  // The simulator passes every check of grade A in its own tests; measuring it here is not built yet.
-  return gradePartner(context, { partner: id, grade: 'A', ...by })
+  if (!registered.ok || registered.value.partner.gradedAt !== null) return registered
+  // Measured once, here; after that the nightly canary looks.
+  const outbound = openOutbound({ totalTimeoutMs: PROBE_REQUEST_MAX_MS })
+  try {
+    const deps = { context, secrets: partnerSecrets(context, masterKey), outbound }
+    return await probePartner(deps, { partner: id, cause: 'start', actor: ACTOR })
+  } finally {
+    await outbound.close()
+  }
 }
 
 async function startProcess(

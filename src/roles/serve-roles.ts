@@ -7,6 +7,7 @@ import {
   DISPATCH_TIMINGS,
   handOverService,
   sealProver,
+  startCanaries,
   startFulfillmentWorker,
 } from '#fulfillment/index.ts'
 import { fulfillmentClient, intakeService, startOrdersWorker } from '#orders/index.ts'
@@ -83,6 +84,8 @@ export async function serveRoles(
     const prover = sealProver(masterKey)
     const comparing = startReconciliation({ context, outbound, secrets, prover })
     shutdown.onShutdown('reconciliation', () => comparing.stop())
+    const canaries = startCanaries({ context, secrets, outbound })
+    shutdown.onShutdown('canaries', () => canaries.stop())
   }
   const ordersWorker = roles.has('orders')
     ? startOrdersWorker(placing.deps, client, countRefusedHandOver)

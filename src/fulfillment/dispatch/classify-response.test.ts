@@ -129,6 +129,8 @@ describe('a look-up', () => {
 describe('the next state', () => {
   const random = seededRandom(1)
   const timing = STANDARD_TIMING
+  const terms = (grade: PartnerGrade) =>
+    termsOf({ grade, keyTtlS: null, processingDelayS: 0, lookupLagMs: null })
   const absent = ({ grade = 'A', ...over }: Partial<LookupFacts> & { grade?: PartnerGrade }) =>
     nextAfterLookup(
       { kind: 'absent' },
@@ -136,7 +138,7 @@ describe('the next state', () => {
         attempt: 1,
         lastStatus: 500,
         lastCode: 'http_500',
-        terms: termsOf({ grade }),
+        terms: terms(grade),
         timing,
         sinceFirstAttemptMs: 1_000,
         unknownForMs: 1_000,
@@ -167,7 +169,7 @@ describe('the next state', () => {
     expect(soon).toEqual({ state: 'unknown', delayMs: 1, isAbsent: true })
     const second = absent({ grade: 'C', unknownForMs: settleMs, absentForMs: 60_000 })
     expect(second.state).toBe('queued')
-    const slow = { ...termsOf({ grade: 'C' }), processingDelayMs: 3_600_000 }
+    const slow = { ...terms('C'), processingDelayMs: 3_600_000 }
     expect(absent({ terms: slow, unknownForMs: settleMs }).isAbsent).toBeUndefined()
   })
 
@@ -205,8 +207,7 @@ describe('the next state', () => {
       code: 'x',
       status: 201,
     } as const
-    const terms = termsOf({ grade: 'A' })
-    const facts = { attempt: 1, isRetryOn: true, terms, timing, random } as const
+    const facts = { attempt: 1, isRetryOn: true, terms: terms('A'), timing, random } as const
     expect(nextAfterAttempt(seen, facts).state).toBe('rejected')
   })
 

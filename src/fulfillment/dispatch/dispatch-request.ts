@@ -8,7 +8,7 @@ export const DISPATCH_PATH = '/holdfast/v1/dispatches'
 
 /** What a request is made of: the sealed bytes, and the few headers that an attempt may change. */
 export type DispatchParts = {
-  readonly partner: Partner
+  readonly partner: Pick<Partner, 'url' | 'allowPrivate'>
   readonly secrets: readonly string[]
   readonly key: string
   readonly bytes: Buffer
@@ -43,7 +43,7 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
 
 /** The signed GET that asks what became of a key; it signs the empty body. */
 export function lookupRequest(parts: {
-  readonly partner: Partner
+  readonly partner: Pick<Partner, 'url' | 'allowPrivate'>
   readonly secrets: readonly string[]
   readonly key: string
   readonly timestampS: number

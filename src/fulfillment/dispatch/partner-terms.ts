@@ -13,13 +13,16 @@ const HOUR_MS = 3_600_000
 /** HDP/1 §1.12: a class B partner keeps keys for at least 24 h. */
 const KEY_TTL_B_MS = 24 * HOUR_MS
 
-/** The terms of a partner as it was registered and graded. */
-export function termsOf(partner: Pick<Partner, 'grade'>): PartnerTerms {
-  const { grade } = partner
+/** The terms of a partner as its probe measured them. */
+export function termsOf(
+  partner: Pick<Partner, 'grade' | 'keyTtlS' | 'processingDelayS' | 'lookupLagMs'>,
+): PartnerTerms {
+  const { grade, keyTtlS, processingDelayS, lookupLagMs } = partner
+  const keptMs = keyTtlS === null ? KEY_TTL_B_MS : keyTtlS * 1_000
   return {
     grade,
-    keyTtlMs: grade === 'A' ? Number.POSITIVE_INFINITY : grade === 'B' ? KEY_TTL_B_MS : 0,
-    processingDelayMs: 0,
+    keyTtlMs: grade === 'A' ? Number.POSITIVE_INFINITY : grade === 'B' ? keptMs : 0,
+    processingDelayMs: Math.max(processingDelayS * 1_000, lookupLagMs ?? 0),
   }
 }
 
