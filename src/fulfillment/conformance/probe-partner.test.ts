@@ -64,6 +64,15 @@ test.each([
   expect(report).toMatchObject({ grade, after: grade, isComplete: true })
 })
 
+test('a tombstone that does not hold is none', async () => {
+  // The eighth create of a probe is the one that was recalled before.
+  const match = { path: '/holdfast/v1/dispatches', method: 'POST', nth: 8 }
+  await house.faults([{ match, fault: 'no_dedupe' }])
+  const report = await probe()
+  expect(failed(report)).toEqual(['tombstone'])
+  expect(report.after).toBe('B')
+})
+
 test('grade D is what cannot be asked', async () => {
   await house.profile({ grade: 'D' })
   const report = await probe()
