@@ -13,11 +13,11 @@ const HOUR_MS = 3_600_000
 /** HDP/1 §1.12: a class B partner keeps keys for at least 24 h. */
 const KEY_TTL_B_MS = 24 * HOUR_MS
 
+type MeasuredTerms = Pick<Partner, 'keyTtlS' | 'processingDelayS' | 'lookupLagMs'>
+
 /** The terms of a partner as its probe measured them. */
-export function termsOf(
-  partner: Pick<Partner, 'grade' | 'keyTtlS' | 'processingDelayS' | 'lookupLagMs'>,
-): PartnerTerms {
-  const { grade, keyTtlS, processingDelayS, lookupLagMs } = partner
+export function termsOf(partner: Pick<Partner, 'grade'> & Partial<MeasuredTerms>): PartnerTerms {
+  const { grade, keyTtlS = null, processingDelayS = 0, lookupLagMs = null } = partner
   const keptMs = keyTtlS === null ? KEY_TTL_B_MS : keyTtlS * 1_000
   return {
     grade,
