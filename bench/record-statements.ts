@@ -11,7 +11,7 @@ export function recordTo(database: Database, recorded: Recorded[]): void {
     Object.assign(client, {
       query: (...args: Parameters<typeof send>) => {
         const [wanted]: unknown[] = args
-        recorded.push(toRecorded(wanted))
+        recorded.push(...statementsOf(wanted).map(toRecorded))
         return send(...args)
       },
     })
@@ -31,6 +31,12 @@ export function toScript(recorded: readonly Recorded[]): string {
       return `${literal.replaceAll(/\s*\n\s*/g, ' ').trim()};\n`
     })
     .join('')
+}
+
+// A group of statements is sent as one query.
+function statementsOf(wanted: unknown): readonly unknown[] {
+  const isGroup = typeof wanted === 'object' && wanted !== null && 'statements' in wanted
+  return isGroup && Array.isArray(wanted.statements) ? wanted.statements : [wanted]
 }
 
 function toRecorded(wanted: unknown): Recorded {

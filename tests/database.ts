@@ -9,7 +9,7 @@ import {
   recordProvenance,
   schemaVersion,
 } from '#platform/index.ts'
-import type { Context, Database, Log } from '#platform/index.ts'
+import type { Context, Database, Log, Transaction } from '#platform/index.ts'
 
 /** A database of its own for one test file, cloned from the migrated template. */
 export type TestDatabase = {
@@ -65,6 +65,11 @@ export async function createTestContext(
     log,
     provenance: () => Promise.resolve({ id, flagSetVersion: 0 }),
   }
+}
+
+/** Keeps a transaction open for so many seconds, in the server. */
+export async function dally(tx: Transaction, seconds: number): Promise<void> {
+  await tx.send({ name: 'test.dally', text: 'select pg_sleep($1)', values: [String(seconds)] })
 }
 
 function withDatabase(url: string, name: string): string {

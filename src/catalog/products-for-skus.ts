@@ -9,13 +9,14 @@ export type CatalogPrice = {
   readonly isActive: boolean
 }
 
+// The `select` hides the length of the array; see the statements of inventory.
 const selectPrices = statement({
   name: 'catalog.select_prices',
   params: { merchant: 'text', skus: 'text[]' },
   row: { sku: 'text', price_minor: 'int4', currency: 'text', is_active: 'bool' },
   text: `
     select sku, price_minor, currency, is_active from catalog.product
-     where merchant_id = $merchant and sku = any($skus)`,
+     where merchant_id = $merchant and sku = any((select $skus)::text[])`,
 })
 
 /** Prices of some SKUs in the caller's transaction; an unknown SKU is left out. */

@@ -1,5 +1,8 @@
 import { statement } from '#platform/index.ts'
 
+// An array behind a `select` hides its length from the planner. Where it shows, PostgreSQL takes the
+// plan for one small batch for cheaper than the general one and plans again at each use: 0.3 ms a batch.
+
 /**
  * Locks the stock rows of some SKUs in the one global order (sku, location), so that no two
  * transactions can wait for each other. Everything that moves stock starts here.
@@ -18,7 +21,7 @@ export const lockStock = statement({
   text: `
     select sku, location_id, available, on_hand, shortfall, quarantined_at is not null as is_quarantined
       from inventory.stock
-     where merchant_id = $merchant and sku = any($skus)
+     where merchant_id = $merchant and sku = any((select $skus)::text[])
      order by sku, location_id
        for update`,
 })
@@ -28,7 +31,7 @@ export const lockStock = statement({
 
 /**
  * A sale: units go from available to reserved where there are enough and the SKU is not in
- * quarantine, and the ledger gets its rows in the same statement. Returns how many rows gave.
+ * quarantine, and the ledger gets its rows in the same statement. Fails where one did not give.
  */
 export const takeStock = statement({
   name: 'inventory.take_stock',
@@ -47,7 +50,7 @@ export const takeStock = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.sku, u.location_id, u.units
-        from unnest($skus, $locations, $units) as u(sku, location_id, units)
+        from unnest((select $skus), (select $locations), (select $units)) as u(sku, location_id, units)
     ), taken as (
       update inventory.stock s
          set available = s.available - d.units, reserved = s.reserved + d.units
@@ -62,7 +65,7 @@ export const takeStock = statement({
         from unnest($subjects, $lines, $line_locations, $line_skus, $line_units)
           as m(subject_id, line_no, location_id, sku, units)
     )
-    select count(*) as taken from taken`,
+    select inventory.take_or_fail(count(*), cardinality($skus)) as taken from taken`,
 })
 
 /**

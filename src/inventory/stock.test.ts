@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
-import { read, transact, withTransaction } from '#platform/index.ts'
+import { many, read, transact, withTransaction } from '#platform/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
@@ -12,6 +12,7 @@ import { recordStock } from './record-stock.ts'
 import type { StockDocument } from './record-stock.ts'
 import { releaseStock } from './release-stock.ts'
 import { reserveStock } from './reserve-stock.ts'
+import { takeStock } from './stock-statements.ts'
 
 let db: TestDatabase
 beforeAll(async () => {
@@ -55,6 +56,25 @@ describe('the stock book', () => {
       refusal: { code: 'insufficient_stock' },
     })
     expect(await row('LAST')).toMatchObject({ on_hand: 1, reserved: 1, available: 0 })
+  })
+
+  test('fails the transaction of a sale that takes more than a row has', async () => {
+    orThrow(await receive('FEW', 3))
+    const taken = withTransaction(db.database, (tx) =>
+      many(tx, takeStock, {
+        merchant: 'main',
+        skus: ['FEW'],
+        locations: ['loc-a'],
+        units: [4],
+        subjects: ['ord_few'],
+        lines: [1],
+        line_locations: ['loc-a'],
+        line_skus: ['FEW'],
+        line_units: [4],
+      }),
+    )
+    await expect(taken).rejects.toThrow('0 of 1 stock rows')
+    expect(await row('FEW')).toMatchObject({ on_hand: 3, reserved: 0, available: 3 })
   })
 
   test('names a SKU that is short once, however many lines ask for it', async () => {

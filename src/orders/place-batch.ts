@@ -27,6 +27,8 @@ export type BatchResult = {
   readonly outcomes: ReadonlyMap<PlaceItem, PlaceOutcome>
   readonly refusals: ReadonlyMap<PlaceItem, Refusal>
   readonly mustUndo: boolean
+  /** The last writes, sent and not yet answered: to be awaited with the commit. */
+  readonly written: Promise<unknown>
 }
 
 type NewOrder = {
@@ -69,19 +71,22 @@ export async function placeBatch(
   const mustUndo = [...refusals.keys()].some(holdsNames)
   if (mustUndo) {
     await written
-    return { outcomes: new Map(), refusals, mustUndo }
+    return { outcomes: new Map(), refusals, mustUndo, written }
   }
-  const author = { rules, provenance }
-  const [placed, known] = await Promise.all([
-    writeOrders(tx, deps, placeable, { ...author, reserved }),
-    loadKnown(tx, merchant, items),
-    written,
-  ])
+  const { placed, written: recorded } = writeOrders(tx, deps, placeable, {
+    rules,
+    provenance,
+    reserved,
+  })
+  const sent = Promise.all([written, recorded])
+  // Whoever awaits it hears of a fault; where reading the known fails first, nobody does.
+  sent.catch(() => undefined)
+  const known = await loadKnown(tx, merchant, items)
   const outcomes = new Map<PlaceItem, PlaceOutcome>()
   for (const [item, order] of placed) outcomes.set(item, { kind: 'placed', order })
   for (const [item, order] of known) outcomes.set(item, { kind: 'replayed', order })
   for (const [item, refusal] of refusals) outcomes.set(item, { kind: 'refused', refusal })
-  return { outcomes, refusals, mustUndo: false }
+  return { outcomes, refusals, mustUndo: false, written: sent }
 }
 
 function skusOf(items: readonly PlaceItem[]): readonly string[] {
@@ -150,7 +155,7 @@ async function reserveAll(
   return { written, reserved }
 }
 
-async function writeOrders(
+function writeOrders(
   tx: Transaction,
   deps: PlacingDeps,
   priced: readonly (readonly [PlaceItem, readonly OrderLine[]])[],
@@ -159,8 +164,8 @@ async function writeOrders(
     provenance: { id: string; flagSetVersion: number }
     reserved: Reserved
   },
-): Promise<ReadonlyMap<PlaceItem, PlacedOrder>> {
-  if (priced.length === 0) return new Map()
+): { readonly placed: ReadonlyMap<PlaceItem, PlacedOrder>; readonly written: Promise<unknown> } {
+  if (priced.length === 0) return { placed: new Map(), written: Promise.resolve() }
   const { merchant } = deps.context
   const { rules, provenance, reserved } = author
   const orders = priced.map(([item, lines]) => makeOrder(deps, item, lines, rules))
@@ -179,7 +184,7 @@ async function writeOrders(
       batch: orders.length,
     },
   }))
-  await Promise.all([
+  const written = Promise.all([
     change(tx, insertOrders, orderRows(merchant, orders, rules.now_ms)),
     recordDecisions(tx, merchant, deps.reviewKey, decisions, {
       decidedBy: 'rules',
@@ -190,7 +195,7 @@ async function writeOrders(
     }),
     appendEvents(tx, merchant, orders.map(placedEvent)),
   ])
-  return new Map(orders.map((order) => [order.item, toPlaced(order)]))
+  return { placed: new Map(orders.map((order) => [order.item, toPlaced(order)])), written }
 }
 
 function makeOrder(

@@ -1,6 +1,6 @@
 import { batchLane, newId, refuse } from '#kernel/index.ts'
 import type { BatchLane, Refusal } from '#kernel/index.ts'
-import { withTransaction } from '#platform/index.ts'
+import { withPipelinedCommit, withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { count } from '#telemetry/index.ts'
@@ -84,7 +84,9 @@ export async function placeWithin(
   orderId: string,
 ): Promise<PlaceOutcome> {
   const item = { ...toItem(request, 0), orderId }
-  return (await placeBatch(tx, deps, [item])).outcomes.get(item) ?? refused(UNANSWERED)
+  const { outcomes, written } = await placeBatch(tx, deps, [item])
+  await written
+  return outcomes.get(item) ?? refused(UNANSWERED)
 }
 
 async function recallPlaced(deps: PlacingDeps, orderId: string): Promise<PlacedOrder | undefined> {
@@ -145,14 +147,15 @@ async function runBatch(
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
   try {
-    const outcomes = await withTransaction(deps.context.database, async (tx) => {
-      const result = await placeBatch(tx, deps, batch)
+    const place = async (tx: Transaction) => {
+      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch)
       if (result.mustUndo) {
         refusals = result.refusals
         throw new RunAgain('a refused order had claimed its names')
       }
-      return result.outcomes
-    })
+      return { value, written }
+    }
+    const outcomes = await withPipelinedCommit(deps.context.database, place)
     countCleared(outcomes)
     return outcomes
   } catch (fault) {

@@ -10,6 +10,7 @@ export {
   sqlState,
   transact,
   transactionRetries,
+  withPipelinedCommit,
   withTransaction,
 } from './database/database.ts'
 export type { Database, Transaction } from './database/database.ts'

@@ -1,7 +1,10 @@
 import { Pool, types } from 'pg'
-import type { ClientBase, CustomTypesConfig, PoolClient, QueryConfig } from 'pg'
+import type { CustomTypesConfig } from 'pg'
 import { invariant, orThrow, refuse, RefusedError } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
+import { encodeValue } from './encode-value.ts'
+import { statementSender } from './statement-group.ts'
+import type { Answer, SendStatement } from './statement-group.ts'
 import type { ColumnType, ParamsOf, RowOf, Statement } from './statement.ts'
 
 type Columns = Readonly<Record<string, ColumnType>>
@@ -9,7 +12,7 @@ type Columns = Readonly<Record<string, ColumnType>>
 /** A pool of connections of the runtime role. Only `withTransaction` and `read` use it. */
 export type Database = { readonly pool: Pool }
 /** An open transaction: what every verb takes, so that state and event commit together. */
-export type Transaction = { readonly client: ClientBase; readonly isTransaction: true }
+export type Transaction = { readonly send: SendStatement; readonly isTransaction: true }
 
 const parsers: CustomTypesConfig = {
   getTypeParser: (oid, format) =>
@@ -24,8 +27,6 @@ export function openDatabase(url: string, options: { connectionsMax?: number } =
     connectionString: url,
     max: options.connectionsMax ?? 10,
     types: parsers,
-    // Statements that do not wait for each other's answers travel together; see `together`.
-    pipeline: true,
     // A transaction that idles holds back vacuum and the feed of events: the server ends it.
     options:
       '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000 ' +
@@ -62,19 +63,38 @@ export async function withTransaction<T>(
   database: Database,
   body: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
+  const written = Promise.resolve()
+  return withPipelinedCommit(database, async (tx) => ({ value: await body(tx), written }))
+}
+
+/** What a body gives back before its last writes are answered; they are sent, and `written` is theirs. */
+export type Closing<T> = { readonly value: T; readonly written: Promise<unknown> }
+
+/**
+ * Like `withTransaction`, with the commit sent right behind the last writes instead of after their
+ * answers: where one of them fails, the server rolls back, whatever was sent behind it. The result
+ * comes, as ever, only after the commit was confirmed.
+ */
+export async function withPipelinedCommit<T>(
+  database: Database,
+  body: (tx: Transaction) => Promise<Closing<T>>,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const client = await database.pool.connect()
+    const send = statementSender(client, parserOf)
     let isBroken = false
     try {
-      const begun = client.query('begin')
+      const begun = send(BEGIN)
       // `begin` travels with the first statement; where it fails, that statement fails too.
       begun.catch(() => undefined)
-      const value = await body({ client, isTransaction: true })
-      await begun
-      await client.query('commit')
+      const { value, written } = await body({ send, isTransaction: true })
+      const committed = send(COMMIT)
+      const [{ tag }] = await Promise.all([committed, begun, written])
+      // A failed transaction answers COMMIT with ROLLBACK; the statement that failed it has thrown.
+      invariant(tag === 'COMMIT', 'a transaction commits, or one of its statements fails')
       return value
     } catch (fault) {
-      isBroken = !(await rollback(client))
+      isBroken = !(await rollback(send))
       if (!isRetriable(fault) || attempt >= ATTEMPTS_MAX) throw fault
       retries += 1
     } finally {
@@ -107,8 +127,12 @@ export async function read<P extends Columns, R extends Columns>(
   declared: Statement<P, R>,
   params: ParamsOf<P>,
 ): Promise<readonly RowOf<R>[]> {
-  const result = await database.pool.query<RowOf<R>>(toQuery(declared, params))
-  return result.rows
+  const client = await database.pool.connect()
+  try {
+    return rowsOf(declared, await statementSender(client, parserOf)(toReady(declared, params)))
+  } finally {
+    client.release()
+  }
 }
 
 /** All rows of a statement. */
@@ -117,8 +141,7 @@ export async function many<P extends Columns, R extends Columns>(
   declared: Statement<P, R>,
   params: ParamsOf<P>,
 ): Promise<readonly RowOf<R>[]> {
-  const result = await tx.client.query<RowOf<R>>(toQuery(declared, params))
-  return result.rows
+  return rowsOf(declared, await tx.send(toReady(declared, params)))
 }
 
 /** The only row, or undefined. More than one is a broken invariant. */
@@ -138,8 +161,8 @@ export async function change<P extends Columns, R extends Columns>(
   declared: Statement<P, R>,
   params: ParamsOf<P>,
 ): Promise<number> {
-  const result = await tx.client.query(toQuery(declared, params))
-  return result.rowCount ?? 0
+  const { tag } = await tx.send(toReady(declared, params))
+  return Number(/\d+$/.exec(tag)?.[0] ?? 0)
 }
 
 /** The SQLSTATE of a database fault, or undefined. */
@@ -159,20 +182,37 @@ export function databaseUnavailable(): { readonly ok: false; readonly refusal: R
   return refuse('database_unavailable', 'The database does not answer.')
 }
 
-function toQuery<P extends Columns, R extends Columns>(
-  declared: Statement<P, R>,
+const BEGIN = { name: 'begin', text: 'begin', values: [] }
+const COMMIT = { name: 'commit', text: 'commit', values: [] }
+const ROLLBACK = { name: 'rollback', text: 'rollback', values: [] }
+
+function toReady<P extends Columns, R extends Columns>(
+  { name, text, params: columns }: Statement<P, R>,
   params: ParamsOf<P>,
-): QueryConfig {
+) {
   return {
-    name: declared.name,
-    text: declared.text,
-    values: Object.keys(declared.params).map((name) => params[name]),
+    name,
+    text,
+    values: Object.keys(columns).map((column) => encodeValue(params[column] ?? null)),
   }
 }
 
-async function rollback(client: PoolClient): Promise<boolean> {
+function rowsOf<P extends Columns, R extends Columns>(
+  _declared: Statement<P, R>,
+  { rows }: Answer,
+): readonly RowOf<R>[] {
+  // A test prepares every declared statement and holds its columns to the declared types.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return rows as readonly RowOf<R>[]
+}
+
+// The types of pg know OIDs as an enumeration; the server sends numbers.
+// oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+const parserOf = (oid: number): ((text: string) => unknown) => parsers.getTypeParser(oid, 'text')
+
+async function rollback(send: SendStatement): Promise<boolean> {
   try {
-    await client.query('rollback')
+    await send(ROLLBACK)
     return true
   } catch {
     return false

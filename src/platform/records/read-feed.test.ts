@@ -1,9 +1,10 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { seededRandom } from '#kernel/index.ts'
-import { createTestDatabase } from '../../../tests/database.ts'
+import { createTestDatabase, dally } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
 import { withTransaction } from '../database/database.ts'
+import { statementSender } from '../database/statement-group.ts'
 import { appendEvents } from './append-events.ts'
 import { FEED_START, feedHealth, readFeed } from './read-feed.ts'
 import type { FeedPosition } from './read-feed.ts'
@@ -50,7 +51,8 @@ async function openWriter(merchant: string) {
   await client.connect()
   onTestFinished(() => client.end())
   await client.query('begin')
-  await appendEvents({ client, isTransaction: true }, merchant, [{ subjectId: 'long', kind: 'a' }])
+  const send = statementSender(client, () => (text) => text)
+  await appendEvents({ send, isTransaction: true }, merchant, [{ subjectId: 'long', kind: 'a' }])
   return { end: (how: 'commit' | 'rollback') => client.query(how) }
 }
 
@@ -65,7 +67,7 @@ test('a follower sees every event once, in one order, while transactions of all 
       await withTransaction(test_.database, async (tx) => {
         await appendEvents(tx, merchant, [{ subjectId: `s${round}`, kind: 'a' }])
         // Other transactions begin and commit while this one is open.
-        if (dallies) await tx.client.query('select pg_sleep($1)', [random() * 0.05])
+        if (dallies) await dally(tx, random() * 0.05)
         await appendEvents(tx, merchant, [
           { subjectId: `s${round}`, kind: 'b' },
           { subjectId: `s${round}`, kind: 'unwanted' },

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { seededRandom } from '#kernel/index.ts'
 import { appendEvents, withTransaction } from '#platform/index.ts'
+import { dally } from '../../../tests/database.ts'
 import { openReceiver, openShop } from '../receiver.fixture.ts'
 
 const KILLS = 20
@@ -91,7 +92,7 @@ async function appendWhile(
       await withTransaction(context.database, async (tx) => {
         const kind = 'order.cancelled'
         await appendEvents(tx, context.merchant, [{ subjectId: `ord_${writer}_${round}`, kind }])
-        await tx.client.query('select pg_sleep($1)', [random() * 0.2])
+        await dally(tx, random() * 0.2)
         if (random() < 0.2) throw new Error('rolled back')
       }).catch((fault: unknown) => {
         if (!(fault instanceof Error) || fault.message !== 'rolled back') throw fault

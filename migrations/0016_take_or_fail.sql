@@ -1,0 +1,10 @@
+-- The commit of a batch of orders travels behind its writes, so that a sale must fail by itself where
+-- a stock row gave less than was allocated: nobody looks at the count before the commit is sent.
+create function inventory.take_or_fail(taken bigint, wanted bigint) returns bigint
+language plpgsql immutable as $$
+begin
+  if taken <> wanted then
+    raise exception '% of % stock rows still had the units that were allocated', taken, wanted;
+  end if;
+  return taken;
+end $$;
