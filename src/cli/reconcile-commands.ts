@@ -10,10 +10,11 @@ import type { Installation } from '#roles/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import type { Answer } from './command.ts'
 import { addCountCommands } from './count-commands.ts'
+import { addInvoiceCommand } from './invoice-commands.ts'
 import { table } from './format-text.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `reconcile shipments|clear|stock|count|decide`. */
+/** `reconcile shipments|clear|stock|count|decide|invoice`. */
 export function addReconcileCommands(program: Command): void {
   const group = addGroup(program, 'reconcile', 'hold our books against those of partners')
   addCommand(group, {
@@ -30,6 +31,7 @@ export function addReconcileCommands(program: Command): void {
       }),
   })
   addCountCommands(group)
+  addInvoiceCommand(group)
   addCommand(group, {
     usage: 'clear <partner>',
     summary: 'open the lane of a partner without a manifest after a restore, on your word',

@@ -78,9 +78,12 @@ const INVARIANTS = [
             select 'count:' || count_id || ':' || line_no as id, sku, location_id, difference
               from reconciliation.stock_proposal where merchant_id = $merchant and state = 'accepted'
           ), booked as (
-            select source_id as id, sku, location_id, on_hand_delta
-              from inventory.movement
-             where merchant_id = $merchant and kind = 'count' and subject_id like 'count:%'
+            select m.source_id as id, m.sku, m.location_id, m.on_hand_delta
+              from reconciliation.stock_proposal p
+              join inventory.movement m
+                on m.merchant_id = p.merchant_id and m.kind = 'count'
+               and m.subject_id = 'count:' || p.count_id || ':' || p.line_no
+             where p.merchant_id = $merchant
           )
           select coalesce(w.id, b.id) as subject,
                  'difference ' || coalesce(w.difference, 0) || ' booked ' || coalesce(b.on_hand_delta, 0)
@@ -88,6 +91,31 @@ const INVARIANTS = [
             from wanted w
             full join booked b on b.id = w.id and b.sku = w.sku and b.location_id = w.location_id
            where coalesce(w.difference, 0) <> coalesce(b.on_hand_delta, 0)
+           limit 100`,
+  },
+  {
+    claim:
+      'no units of an order are matched with bills beyond what its partner was given and shipped',
+    sql: `with matched as (
+            select partner_id, order_id, sku, sum(matched_units) as units
+              from reconciliation.invoice_line
+             where merchant_id = $merchant and matched_units > 0
+             group by partner_id, order_id, sku
+          ), shipped as (
+            select f.partner_id, f.order_id, x ->> 'sku' as sku, sum((x ->> 'qty')::bigint) as units
+              from fulfillment.shipment s
+              join fulfillment.fulfillment_order f
+                on f.merchant_id = s.merchant_id and f.id = s.fulfillment_id,
+                   jsonb_array_elements(s.lines) x
+             where s.merchant_id = $merchant
+             group by 1, 2, 3
+          )
+          select m.partner_id || ' ' || m.order_id || ' ' || m.sku as subject,
+                 m.units || ' of ' || coalesce(s.units, 0) as detail
+            from matched m
+            left join shipped s
+              on s.partner_id = m.partner_id and s.order_id = m.order_id and s.sku = m.sku
+           where m.units > coalesce(s.units, 0)
            limit 100`,
   },
 ] as const

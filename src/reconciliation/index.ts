@@ -1,4 +1,5 @@
 import type { AnyRoute, Context } from '#platform/index.ts'
+import { invoiceRoutes } from './invoice/invoices.http.ts'
 import { runRoutes } from './manifest/runs.http.ts'
 import { returnRoutes } from './returns/returns.http.ts'
 import { countRoutes } from './stock/counts.http.ts'
@@ -6,6 +7,10 @@ import { countRoutes } from './stock/counts.http.ts'
 export { reconciliationChecks } from './checks.ts'
 export { importAdjustments } from './import-adjustments.ts'
 export type { AdjustmentImport } from './import-adjustments.ts'
+export { claimFile } from './invoice/claim-file.ts'
+export { readInvoiceFile } from './invoice/read-invoice.ts'
+export { reconcileInvoice } from './invoice/reconcile-invoice.ts'
+export type { InvoiceMatch } from './invoice/reconcile-invoice.ts'
 export { clearLane } from './manifest/clear-lane.ts'
 export { reconcileShipments } from './manifest/reconcile-shipments.ts'
 export type { ReconcileDeps, ShipmentRun } from './manifest/reconcile-shipments.ts'
@@ -20,5 +25,10 @@ export type { RecordedCount } from './stock/count-stock.ts'
 
 /** Every HTTP route of reconciliation. */
 export function reconciliationRoutes(deps: { readonly context: Context }): readonly AnyRoute[] {
-  return [...runRoutes(deps.context), ...countRoutes(deps.context), ...returnRoutes(deps.context)]
+  return [
+    ...runRoutes(deps.context),
+    ...countRoutes(deps.context),
+    ...invoiceRoutes(deps.context),
+    ...returnRoutes(deps.context),
+  ]
 }
