@@ -107,3 +107,18 @@ create table subscriptions.attempt (
     references subscriptions.delivery on delete cascade
 );
 grant select, insert on subscriptions.attempt to holdfast_runtime;
+
+-- A parcel that reached its address, as its partner names it. It may be told before the parcel itself:
+-- `shipment_id` is set once, when both are known, and that is when the delivery is told.
+create table fulfillment.parcel_delivery (
+  merchant_id text not null,
+  partner_id text not null,
+  partner_shipment_id text not null,
+  fulfillment_id text not null,
+  delivered_at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  shipment_id text,
+  primary key (merchant_id, partner_id, partner_shipment_id)
+);
+grant select, insert on fulfillment.parcel_delivery to holdfast_runtime;
+grant update (shipment_id) on fulfillment.parcel_delivery to holdfast_runtime;

@@ -140,6 +140,13 @@ const INVARIANTS = [
            where w.merchant_id = $merchant
              and f.state not in ('withdrawn', 'rejected', 'recalled')`,
   },
+  {
+    name: 'a parcel that arrived had left, told within a day',
+    sql: `select partner_id || ' ' || partner_shipment_id as subject, fulfillment_id as detail
+            from fulfillment.parcel_delivery
+           where merchant_id = $merchant and shipment_id is null
+             and recorded_at < now() - interval '1 day'`,
+  },
 ] as const
 
 /** What must hold at every moment, for `holdfast verify`: each statement returns what breaks it. */

@@ -105,11 +105,12 @@ export const EVENT_TYPES = {
   },
   'shipment.delivered': {
     version: 1,
-    means: 'a parcel reached its address (no partner event of this build tells it yet)',
+    means: 'a parcel reached its address',
     data: z.strictObject({
       shipment_id: id,
-      fulfillment_id: optional(id),
+      fulfillment_id: id,
       order_id: optional(id),
+      delivered_at: optional(id),
     }),
   },
   'stock.changed': {

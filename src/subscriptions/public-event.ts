@@ -160,8 +160,8 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
       type: 'shipment.delivered',
       data: (facts) => ({
         shipment_id: facts.text('shipment_id') ?? facts.subject,
-        fulfillment_id: facts.text('fulfillment_id'),
-        order_id: facts.text('order_id'),
+        ...fulfillmentOf(facts),
+        delivered_at: facts.text('delivered_at'),
       }),
     },
   ],

@@ -4,6 +4,8 @@ import { writeAnswers } from '../dispatch/complete-dispatch.ts'
 import { claimInbox, markApplied, selectByKey, settleInDoubt } from './inbox-statements.ts'
 import { readPartnerEvent } from './partner-event.ts'
 import type { PartnerEvent } from './partner-event.ts'
+import { recordDeliveries } from './record-deliveries.ts'
+import type { ReportedDelivery } from './record-deliveries.ts'
 import { recordShipments } from './record-shipments.ts'
 
 type Stored = RowOf<typeof claimInbox.row>
@@ -90,9 +92,22 @@ async function applyEach(
   )
   events.push(...(await confirmDispatches(tx, merchant, readings)))
   const report = await recordShipments(tx, merchant, parcels)
+  const arrived = await recordDeliveries(tx, merchant, deliveriesOf(readings), parcels)
   await mark(tx, merchant, readings)
-  await appendEvents(tx, merchant, [...events, ...report.events])
+  await appendEvents(tx, merchant, [...events, ...report.events, ...arrived])
   return [...alarms, ...report.alarms]
+}
+
+function deliveriesOf(readings: readonly Reading[]): readonly ReportedDelivery[] {
+  return readings.flatMap(({ stored, event }) =>
+    event?.type === 'shipment.delivered'
+      ? event.shipments.map((one) => ({
+          ...one,
+          partner: stored.partner_id,
+          deliveredAt: event.occurred_at,
+        }))
+      : [],
+  )
 }
 
 /** A signed acceptance of exactly our orders settles a dispatch in doubt; else it only confirms. */

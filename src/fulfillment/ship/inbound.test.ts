@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '#kernel/index.ts'
 import { signWebhook } from '#platform/webhooks/index.ts'
+import { withTransaction } from '#platform/index.ts'
 import { applyInbox } from './apply-inbox.ts'
 import { shipmentEffect } from './inbound-lattice.ts'
+import { recordDeliveries } from './record-deliveries.ts'
+import { recordShipments } from './record-shipments.ts'
 import { orderFulfillmentStory } from '../order-story.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { openWarehouse, record } from '../warehouse.fixture.ts'
@@ -59,6 +62,12 @@ const parcel = (one: Dispatched, name: string, qty: number, sku = 'A') => ({
 })
 const ship = (one: Dispatched, ...parcels: readonly object[]) =>
   post(event('shipment.shipped', one, { shipments: parcels }))
+const deliver = (one: Dispatched, ...names: readonly string[]) =>
+  post(
+    event('shipment.delivered', one, {
+      shipments: names.map((name) => ({ shipment_id: name, fulfillment_id: one.fulfillment })),
+    }),
+  )
 const apply = async () => {
   while ((await applyInbox(house.context)) > 0);
 }
@@ -212,4 +221,78 @@ test('the lattice never goes back and never swallows', () => {
   for (const state of ['held', 'open', 'rejected', 'recalled', 'withdrawn']) {
     expect(of(state, 1)).toBe('suspect')
   }
+})
+
+test('an order is delivered when each of its parcels has arrived, and each is told once', async () => {
+  const one = await dispatched('ord_arrive')
+  await ship(one, parcel(one, 'arrive-1', 1))
+  await deliver(one, 'arrive-1')
+  await deliver(one, 'arrive-1')
+  await apply()
+  expect(await stateOf(one)).toBe('sealed')
+  await ship(one, parcel(one, 'arrive-2', 2))
+  await apply()
+  expect(await stateOf(one)).toBe('shipped')
+  await deliver(one, 'arrive-2')
+  await apply()
+  expect(await stateOf(one)).toBe('delivered')
+  const kinds = await kindsOf(one)
+  expect(kinds.filter((kind) => kind === 'shipment.delivered')).toHaveLength(2)
+  expect(kinds.filter((kind) => kind === 'fulfillment.delivered')).toHaveLength(1)
+})
+
+test('a delivery that is told before its parcel waits for it', async () => {
+  const one = await dispatched('ord_early')
+  await deliver(one, 'early-1')
+  await apply()
+  expect(await kindsOf(one)).not.toContain('shipment.delivered')
+  await ship(one, parcel(one, 'early-1', 3))
+  await apply()
+  expect(await stateOf(one)).toBe('delivered')
+  expect((await kindsOf(one)).filter((kind) => kind === 'shipment.delivered')).toHaveLength(1)
+})
+
+test('parcel and delivery in two transactions at once end as delivered', async () => {
+  const one = await dispatched('ord_cross')
+  const delivery = {
+    partner: 'shipco',
+    shipment_id: 'cross-1',
+    fulfillment_id: one.fulfillment,
+    deliveredAt: '2026-02-10T09:00:00.000Z',
+  }
+  const shipped = {
+    ...parcel(one, 'cross-1', 3),
+    partner: 'shipco',
+    shippedAt: '2026-02-09T10:00:00.000Z',
+  }
+  const { database } = house.test
+  let isSecondDone = false
+  const second = await withTransaction(database, async (tx) => {
+    await recordShipments(tx, 'main', [shipped])
+    expect(await recordDeliveries(tx, 'main', [], [shipped])).toEqual([])
+    const other = withTransaction(database, (own) => recordDeliveries(own, 'main', [delivery], []))
+    void other.then(() => (isSecondDone = true))
+    await vi.waitFor(async () => {
+      const waiting = await house.query(
+        `select pid from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      expect(isSecondDone || waiting.length > 0).toBe(true)
+    })
+    return [other]
+  })
+  expect((await second[0])?.map((told) => told.kind)).toEqual([
+    'shipment.delivered',
+    'fulfillment.delivered',
+  ])
+  expect(await stateOf(one)).toBe('delivered')
+})
+
+test('a delivery of a parcel of another order moves neither', async () => {
+  const one = await dispatched('ord_mine')
+  const other = await dispatched('ord_other')
+  await ship(one, parcel(one, 'mine-1', 3))
+  await deliver(other, 'mine-1')
+  await apply()
+  expect([await stateOf(one), await stateOf(other)]).toEqual(['shipped', 'sealed'])
 })

@@ -38,6 +38,14 @@ const partnerEvent = z.discriminatedUnion('type', [
     type: z.literal('shipment.shipped'),
     shipments: z.array(shipment).min(1).max(1_000),
   }),
+  z.object({
+    ...common,
+    type: z.literal('shipment.delivered'),
+    shipments: z
+      .array(shipment.pick({ shipment_id: true, fulfillment_id: true }))
+      .min(1)
+      .max(1_000),
+  }),
 ])
 
 /** A partner event that this build understands; fields that it does not know are left aside. */
@@ -58,7 +66,7 @@ export function readPartnerEvent(
   const parsed = partnerEvent.safeParse(json.value)
   if (!parsed.success) {
     const isOther = z.object({ schema: common.schema, type: z.string() }).safeParse(json.value)
-    const known = ['dispatch.accepted', 'shipment.shipped']
+    const known = ['dispatch.accepted', 'shipment.shipped', 'shipment.delivered']
     const isUnknownType = isOther.success && !known.includes(isOther.data.type)
     return { unread: isUnknownType ? 'unknown_type' : 'unreadable' }
   }
