@@ -22,6 +22,8 @@ export type WorkerDeps = {
   readonly random: Random
   /** The times of the protocol; those of production where absent. */
   readonly timing?: DispatchTiming
+  /** Fulfillment orders in one batch; 100 where absent. */
+  readonly batchOrdersMax?: number
   /** Longest wait between two looks at the tables; 1,000 ms where absent. */
   readonly pollMs?: number
 }

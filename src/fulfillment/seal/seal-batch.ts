@@ -6,13 +6,18 @@ import { holdOrders, insertHolds, newestDecisions } from '../fulfillment-stateme
 import { planBatches } from './plan-batch.ts'
 import { proveCleared } from './prove-cleared.ts'
 import type { RefusedOrder } from './prove-cleared.ts'
-import { BATCH_ORDERS_MAX } from './seal-body.ts'
+import { BATCH_ORDERS_MAX, SEALED_BYTES_MAX } from './seal-body.ts'
 import type { SealProver } from './seal-proof.ts'
 import { claimOpen, selectContent } from './seal-statements.ts'
 import { writeBatches } from './write-batches.ts'
 
 /** What a seal is given: the check of approvals, and the prover of what it writes. */
-export type SealChecks = { readonly isProven: ApprovalCheck; readonly prover: SealProver }
+export type SealChecks = {
+  readonly isProven: ApprovalCheck
+  readonly prover: SealProver
+  /** Fulfillment orders in one batch; 100 where absent. */
+  readonly batchOrdersMax?: number
+}
 
 /** What one seal did: the dispatches it queued, and how many orders went in or were held back. */
 export type SealResult = {
@@ -65,7 +70,10 @@ async function seal(
   const decisions = await many(tx, newestDecisions, { merchant, orders })
   const facts = { merchant, contents, decisions, isProven: plan.isProven }
   const { cleared, refused } = proveCleared(claimed, facts)
-  const { batches, tooLarge } = planBatches(cleared)
+  const { batches, tooLarge } = planBatches(cleared, {
+    ordersMax: plan.batchOrdersMax ?? BATCH_ORDERS_MAX,
+    bytesMax: SEALED_BYTES_MAX,
+  })
   const orderOf = new Map(claimed.map((one) => [one.id, one.order_id]))
   const giants = tooLarge.map((one): RefusedOrder => ({
     id: one.fulfillmentId,

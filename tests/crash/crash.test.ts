@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest'
+import { orThrow } from '#kernel/index.ts'
+import { receiveHandOver } from '#fulfillment/receive/receive-hand-over.ts'
+import { KEYS, opened, record } from '#fulfillment/warehouse.fixture.ts'
+import { audit } from './audit.ts'
+import type { Audit } from './audit.ts'
+import { openCrashWorld, PARTNERS } from './crash-world.ts'
+import type { CrashWorld } from './crash-world.ts'
+
+const seed = Number(process.env['CRASH_SEED'] ?? 20_260_207)
+/** The short form runs in CI; `npm run test:crash` runs the long one. */
+const DISPATCHES = Number(process.env['CRASH_DISPATCHES'] ?? 600)
+const KILLS = Number(process.env['CRASH_KILLS'] ?? 60)
+const DATABASE_CRASHES = Number(process.env['CRASH_RESTARTS'] ?? 2)
+const HAND_OVER = 150
+/** Kills of the driver, beside those that a dispatcher does to itself. */
+const PAUSE_MS = 350
+const SETTLED_MAX_MS = 5 * 60_000
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Hands over orders of every partner, each with one line. */
+async function handOver(world: CrashWorld, from: number, count: number): Promise<void> {
+  const records = Array.from({ length: count }, (_, index) => {
+    const number = from + index
+    const partner = PARTNERS[number % PARTNERS.length]?.id ?? ''
+    const line = {
+      line: 1,
+      sku: `SKU-${number}`,
+      qty: 1,
+      allocations: [{ locationId: `loc-${partner}`, qty: 1 }],
+    }
+    return record(`ord_${String(number).padStart(6, '0')}`, { lines: [line] })
+  })
+  orThrow(await receiveHandOver(world.context, KEYS, opened(records)))
+}
+
+const killsOf = (world: CrashWorld): number =>
+  Object.values(world.kills).reduce((sum, one) => sum + one, 0)
+
+async function auditOf(world: CrashWorld): Promise<Audit> {
+  // Our books first: what is accepted in them must be in a ledger that is read afterwards.
+  const exported = await world.exported()
+  return audit(await world.ledgers(), exported)
+}
+
+describe('real processes, real PostgreSQL, faulty wires', () => {
+  test(`${DISPATCHES} dispatches under ${KILLS} SIGKILLs: 0 double, 0 lost`, async () => {
+    const world = await openCrashWorld({
+      seed,
+      dispatchers: 3,
+      pointRate: 0.006,
+      networkRate: 0.15,
+      databaseRate: 0.05,
+    })
+    try {
+      let handed = 0
+      let crashes = 0
+      // The faults go on until nearly everything was sent under them.
+      let settled = 0
+      while (settled < DISPATCHES * 0.9 || killsOf(world) < KILLS || crashes < DATABASE_CRASHES) {
+        settled = await world.settled().catch(() => settled)
+        if (handed < DISPATCHES && handed - settled < HAND_OVER) {
+          // The database may be coming back from a crash: then the next round hands over.
+          const isDone = await handOver(world, handed, HAND_OVER).then(
+            () => true,
+            () => false,
+          )
+          if (isDone) handed += HAND_OVER
+        }
+        // The moments are random and no assertion rests on a clock.
+        await pause(PAUSE_MS * (0.5 + world.random()))
+        // Kills keep pace with the work, so that they fall into all of it.
+        if (killsOf(world) > KILLS * (settled / DISPATCHES + 0.1)) continue
+        if (world.random() < 0.25) world.stallOne(world.random() * 6_000)
+        else world.killOne()
+        if (
+          crashes < DATABASE_CRASHES &&
+          killsOf(world) >= ((crashes + 1) * KILLS) / (DATABASE_CRASHES + 1)
+        ) {
+          await world.crashDatabase()
+          crashes += 1
+        }
+      }
+      world.heal()
+      const found = await untilSettled(world)
+      const report = {
+        seed,
+        ordered: found.ordered,
+        kills: world.kills,
+        networkFaults: world.networkFaults(),
+        databaseCrashes: crashes,
+        accepted: found.accepted,
+        workList: found.workList.length,
+      }
+      console.info(JSON.stringify(report))
+      expect(found).toMatchObject({ double: [], lost: [], falselyAccepted: [], unknownToUs: [] })
+      expect(found.pending).toEqual([])
+      expect(found.ordered).toBeGreaterThanOrEqual(DISPATCHES)
+      expect(killsOf(world)).toBeGreaterThanOrEqual(KILLS)
+      expect(world.networkFaults()).toBeGreaterThan(DISPATCHES / 50)
+    } finally {
+      await world.close()
+    }
+  })
+})
+
+async function untilSettled(world: CrashWorld): Promise<Audit> {
+  const untilMs = performance.now() + SETTLED_MAX_MS
+  for (;;) {
+    const found = await auditOf(world).catch(() => undefined)
+    if (found !== undefined && (found.pending.length === 0 || performance.now() > untilMs))
+      return found
+    if (performance.now() > untilMs + SETTLED_MAX_MS)
+      throw new Error('the database did not come back')
+    await pause(500)
+  }
+}
