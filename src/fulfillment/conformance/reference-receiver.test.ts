@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
+import { newId, systemClock } from '#kernel/index.ts'
+import { openOutbound } from '#platform/outbound/index.ts'
+import { newWebhookSecret } from '#platform/webhooks/index.ts'
+import { measurePartner } from './measure-partner.ts'
+import type { Measurement } from './measure-partner.ts'
+import { probeBody } from './probe-body.ts'
+import { probeExchange } from './probe-exchange.ts'
+
+const RECEIVER = fileURLToPath(new URL('../../../examples/receiver/receiver.js', import.meta.url))
+const identity = { merchant: 'main', partner: 'example' }
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'receiver-'))
+  onTestFinished(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+/** The example as its own process; `kill` is kill -9. */
+async function startExample(file: string, secret: string) {
+  const child = spawn(process.execPath, [RECEIVER, '--file', file], {
+    env: { HDP_SECRETS: `${newWebhookSecret()},${secret}` },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const gone = once(child, 'exit')
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await gone
+  }
+  onTestFinished(kill)
+  const [line]: unknown[] = await once(createInterface(child.stdout), 'line')
+  const { url } = z.object({ url: z.string() }).parse(JSON.parse(String(line)))
+  const target = { partner: { url, allowPrivate: true }, secrets: [secret] }
+  return { target, kill }
+}
+
+const world = () => {
+  const outbound = openOutbound()
+  onTestFinished(() => outbound.close())
+  return { outbound, clock: systemClock }
+}
+
+const notPassed = ({ checks }: Measurement) =>
+  checks.filter((one) => one.outcome !== 'passed').map(({ name, found }) => ({ name, found }))
+
+test('the reference receiver is of grade A, and still is after kill -9 and a torn line', async () => {
+  const file = join(await folder(), 'ledger.ndjson')
+  const secret = newWebhookSecret()
+  const first = await startExample(file, secret)
+  const before = await measurePartner(world(), { identity, target: first.target, kept: [] })
+  expect(notPassed(before)).toMatchObject([{ name: 'key_kept' }])
+  expect(before).toMatchObject({ grade: 'A', isComplete: true })
+  await first.kill()
+  await appendFile(file, '{"t":"accepted","key":"hf')
+  const second = await startExample(file, secret)
+  const kept = [{ batch: before.batch, ageS: 1 }]
+  const after = await measurePartner(world(), { identity, target: second.target, kept })
+  expect(notPassed(after)).toEqual([])
+})
+
+test('of ten creates at once with one key the reference receiver accepts one', async () => {
+  const file = join(await folder(), 'ledger.ndjson')
+  const { target } = await startExample(file, newWebhookSecret())
+  const { create } = probeExchange(world(), target)
+  const body = probeBody(identity, newId('btc'))
+  const results = await Promise.all(Array.from({ length: 10 }, () => create(body)))
+  const statuses = results.map((one) => (one.kind === 'reply' ? one.status : 0))
+  expect(statuses.toSorted((a, b) => a - b)).toEqual([...Array<number>(9).fill(200), 201])
+})
