@@ -38,6 +38,15 @@ const closeCase = statement({
      where merchant_id = $merchant and id = $id and state = 'open'`,
 })
 
+const setStake = statement({
+  name: 'cases.set_stake',
+  params: { merchant: 'text', kind: 'text', subject: 'text', amount: 'int8', currency: 'text' },
+  text: `
+    update cases."case" set money_minor = $amount, currency = $currency
+     where merchant_id = $merchant and kind = $kind and subject_id = $subject and state = 'open'
+       and (money_minor, currency) is distinct from ($amount, $currency)`,
+})
+
 const selectEntry = statement({
   name: 'cases.select_entry_by_content',
   params: { merchant: 'text', case: 'text', digest: 'bytea' },
@@ -166,6 +175,16 @@ export async function resolveCasesAbout(
     await close(tx, merchant, { id, actor, outcome })
   }
   return open.length
+}
+
+/** Sets the money at stake in an open case that is about a sum which has changed since. */
+export async function restakeCase(
+  tx: Transaction,
+  merchant: string,
+  about: { readonly kind: string; readonly subject: string },
+  money: { readonly amount: number; readonly currency: string },
+): Promise<void> {
+  await change(tx, setStake, { merchant, ...about, ...money })
 }
 
 async function lock(tx: Transaction, merchant: string, id: string) {

@@ -105,8 +105,9 @@ function returnImportAnswer(done: ReturnImport): Answer {
       `All returns: ${one.restocked_units} units restocked, ${money(one.refunded_minor, one.currency)} refunded, ${money(one.charges_minor, one.currency)} of charges credited, ${money(one.unmatched_minor, one.currency)} unmatched.`,
   )
   const head = `Returns: ${done.recorded} recorded, ${done.known} known before. Lines: ${done.acceptedLines} accepted; unmatched: ${countsOf(done.unmatchedLines)}.`
+  const { acceptedLines: accepted_lines, unmatchedLines: unmatched_lines, ...rest } = done
   return {
-    json: done,
+    json: { ...rest, accepted_lines, unmatched_lines },
     text: [`${done.kind === 'stopped' ? STOPPED : ''}${head}`, ...totals].join('\n'),
     isRefused: done.kind === 'stopped' || done.refused > 0,
     refusals: done.refusals,
@@ -115,8 +116,9 @@ function returnImportAnswer(done: ReturnImport): Answer {
 
 function adjustmentImportAnswer(done: AdjustmentImport): Answer {
   if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
+  const { unitsAdded: units_added, unitsTaken: units_taken, ...rest } = done
   return {
-    json: done,
+    json: { ...rest, units_added, units_taken },
     text: `${done.kind === 'stopped' ? STOPPED : ''}Adjustments: ${done.recorded} recorded (+${done.unitsAdded}, -${done.unitsTaken} units), ${done.known} known before. Refused: ${countsOf(done.refused)}.`,
     isRefused: done.kind === 'stopped' || Object.keys(done.refused).length > 0,
     refusals: done.refusals,

@@ -111,7 +111,7 @@ test('what one bill has had no other bill gets, however many come at once', asyn
 test('what shipped and is in no bill is told with an estimate, until a bill comes', async () => {
   const upto = new Date(Date.now() + 60_000)
   const { unbilled } = orThrow(await match(bill('P1', ['o4', 1, 110]), upto))
-  expect(unbilled).toMatchObject([{ orderId: 'o4', units: 3, estimatedMinor: 330 }])
+  expect(unbilled).toMatchObject([{ order_id: 'o4', units: 3, estimated_minor: 330 }])
   const isOpen = async () =>
     (await openNow()).some((one) => one.subject_id === 'shipco o4 unbilled')
   expect(await isOpen()).toBe(true)

@@ -3,13 +3,13 @@ import type { RowOf } from '#platform/index.ts'
 import type { selectShipped } from './invoice-statements.ts'
 import type { InvoiceFileLine } from './read-invoice.ts'
 
-/** Shipped units that no bill has had. `estimatedMinor` goes by what this bill asks a unit on average. */
+/** Shipped units that no bill has had. `estimated_minor` goes by what this bill asks a unit on average. */
 export type Unbilled = {
   readonly partner: string
-  readonly orderId: string
+  readonly order_id: string
   readonly sku: string
   readonly units: number
-  readonly estimatedMinor: number
+  readonly estimated_minor: number
   readonly currency: string
 }
 
@@ -35,32 +35,32 @@ export function unbilledCases(
       const count = own.reduce((sum, one) => sum + one.units, 0)
       return {
         partner: row.partner_id,
-        orderId: row.order_id,
+        order_id: row.order_id,
         sku: row.sku,
         units,
-        estimatedMinor: count === 0 ? 0 : Math.round((amount / count) * units),
+        estimated_minor: count === 0 ? 0 : Math.round((amount / count) * units),
         currency: own[0]?.currency ?? '',
       }
     })
   const byOrder = Map.groupBy(unbilled, subjectOf)
   const cases = [...byOrder].map(([subjectId, own]) => caseOf(subjectId, own))
   const settled = shipped
-    .map((row) => subjectOf({ partner: row.partner_id, orderId: row.order_id }))
+    .map((row) => subjectOf({ partner: row.partner_id, order_id: row.order_id }))
     .filter((subject) => !byOrder.has(subject))
   return { unbilled, cases, billed: [...new Set(settled)] }
 }
 
-const subjectOf = (one: { readonly partner: string; readonly orderId: string }): string =>
-  `${one.partner} ${one.orderId} unbilled`
+const subjectOf = (one: { readonly partner: string; readonly order_id: string }): string =>
+  `${one.partner} ${one.order_id} unbilled`
 
 function caseOf(subjectId: string, own: readonly Unbilled[]): NewCase {
   const [first] = own
-  const amount = own.reduce((sum, one) => sum + one.estimatedMinor, 0)
+  const amount = own.reduce((sum, one) => sum + one.estimated_minor, 0)
   const units = own.reduce((sum, one) => sum + one.units, 0)
   return {
     kind: 'invoice_difference',
     subjectId,
-    orderId: first?.orderId ?? '',
+    orderId: first?.order_id ?? '',
     partnerId: first?.partner ?? '',
     title: `${first?.partner} has shipped ${units} units of an order and billed them nowhere.`,
     evidence: {

@@ -1,5 +1,5 @@
 import type { Outcome, Refusal } from '#kernel/index.ts'
-import { openCases } from '#cases/index.ts'
+import { openCases, resolveCasesAbout, restakeCase } from '#cases/index.ts'
 import { appendAudit, withTransaction } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { checkRows, REFUSALS_KEPT_MAX } from '#platform/files/index.ts'
@@ -102,20 +102,31 @@ async function tellUnmatched(
   totals: ReturnTotals,
   actor: string,
 ): Promise<void> {
-  for (const one of totals.filter((row) => row.unmatched_lines > 0)) {
-    const { currency, unmatched_lines: lines, unmatched_minor: amount } = one
-    await withTransaction(database, (tx) =>
-      openCases(tx, merchant, actor, [
+  for (const { currency, unmatched_lines: lines, unmatched_minor: amount } of totals) {
+    const subject = `unmatched ${currency}`
+    await withTransaction(database, async (tx) => {
+      if (lines === 0) {
+        const outcome = 'Every returned line stands for shipped goods now.'
+        await resolveCasesAbout(tx, merchant, {
+          kind: 'return',
+          subjects: [subject],
+          actor,
+          outcome,
+        })
+        return
+      }
+      await openCases(tx, merchant, actor, [
         {
           kind: 'return',
-          subjectId: `unmatched ${currency}`,
-          title: `${lines} returned lines stand for no shipped goods of ours.`,
+          subjectId: subject,
+          title: 'Returned lines stand for no shipped goods of ours.',
           money: { amount, currency },
           evidence: { lines, unmatched_minor: amount },
           dueHours: 168,
         },
-      ]),
-    )
+      ])
+      await restakeCase(tx, merchant, { kind: 'return', subject }, { amount, currency })
+    })
   }
 }
 

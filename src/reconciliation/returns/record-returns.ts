@@ -272,11 +272,11 @@ function eventOf(doc: NewReturn, planned: readonly Planned[] = [], fresh: Readon
   return [{ subjectId: doc.id, kind: 'return.recorded', data }]
 }
 
+// Not the time: a person who says it again without one means the same return.
 const contentOf = (doc: NewReturn): Buffer =>
   sha256(
     canonicalJson({
       kind: 'return',
-      at: doc.returnedAt,
       currency: doc.currency,
       customer: doc.customer,
       lines: doc.lines.map((line) => ({ ...line })),

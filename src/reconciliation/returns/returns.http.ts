@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
-import { findOrder } from '#orders/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { findOrder, idempotencyKey } from '#orders/index.ts'
 import { route } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { returnCharge } from './read-returns.ts'
@@ -60,11 +61,12 @@ const recordRoute = (context: Context): AnyRoute =>
     params: idParams,
     body: returnBody,
     handle: async ({ params, body, caller, headers }) => {
-      const key = headers['idempotency-key']
-      if (body.return_id === undefined && key === undefined) {
-        return refuse('idempotency_key_missing', 'Give a return_id or an Idempotency-Key.')
-      }
-      const id = body.return_id ?? `key-${sha256Hex(key ?? '').slice(0, 40)}`
+      const named = returnIdOf(body.return_id, headers['idempotency-key'], [
+        caller.actor,
+        params.id,
+      ])
+      if (!named.ok) return named
+      const id = named.value
       const returned = await returnOrder(context, {
         order: params.id,
         id,
@@ -80,7 +82,12 @@ const recordRoute = (context: Context): AnyRoute =>
           refundMinor: one.refund_minor,
         })),
       })
-      if (!returned.ok) return returned
+      if (!returned.ok) {
+        const isReused = body.return_id === undefined && returned.refusal.code === 'return_conflict'
+        return isReused
+          ? refuse('idempotency_key_reused', 'That key was used with another return.')
+          : returned
+      }
       const { wasNew, orderId } = returned.value
       const items = await returnsOfOrder(context.database, context.merchant, orderId)
       return accept({
@@ -90,3 +97,16 @@ const recordRoute = (context: Context): AnyRoute =>
       })
     },
   })
+
+// Without an id of its own a return is known by the key of its request, the caller's and the order's.
+function returnIdOf(
+  given: string | undefined,
+  header: string | undefined,
+  scope: readonly string[],
+): Outcome<string> {
+  if (given !== undefined) return accept(given)
+  const key = idempotencyKey(header)
+  return key.ok
+    ? accept(`key-${sha256Hex(JSON.stringify([...scope, key.value])).slice(0, 40)}`)
+    : key
+}

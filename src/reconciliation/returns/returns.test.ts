@@ -124,6 +124,11 @@ test('an id stands for one content, and an order and a line must be ours', async
   orThrow(
     await returnOrder(context, wish(order.id, id, [{ line: 1, qty: 1, condition: 'restock' }])),
   )
+  const later = {
+    ...wish(order.id, id, [{ line: 1, qty: 1, condition: 'restock' }]),
+    returnedAt: '2026-11-24T00:00:00Z',
+  }
+  expect(orThrow(await returnOrder(context, later)).wasNew).toBe(false)
   const other = wish(order.id, id, [{ line: 1, qty: 2, condition: 'restock' }])
   expect(codeOf(await returnOrder(context, other))).toBe('return_conflict')
   expect(codeOf(await returnOrder(context, { ...other, order: 'ord_no' }))).toBe('order_unknown')
