@@ -5,6 +5,7 @@ import { addLocation } from '#inventory/index.ts'
 import { listPartners, registerPartner } from '#partners/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { withTransaction } from '#platform/index.ts'
+import { addAllowCommand } from './allow-networks.ts'
 import { addCommand, addGroup } from './command.ts'
 import { table, time } from './format-text.ts'
 import { addProbeCommand } from './probe-command.ts'
@@ -13,6 +14,7 @@ import { cliActor, withInstallation } from './with-installation.ts'
 /** `partners add`, `partners list`, `partners probe`. */
 export function addPartnerCommands(program: Command): void {
   const group = addGroup(program, 'partners', 'fulfillment partners and their stock locations')
+  addAllowCommand(group)
   addCommand(group, {
     usage: 'add <id>',
     summary:
@@ -23,7 +25,7 @@ export function addPartnerCommands(program: Command): void {
       ['--name <name>', 'its name; the id where absent'],
       ['--secret <whsec>', 'signs what we send; made and shown once where absent'],
       ['--event-secret <whsec>', 'signs what it sends; the same as --secret where absent'],
-      ['--allow-private', 'its address may be private or loopback'],
+      ['--allow-private', 'its address may be private or loopback; `partners allow` narrows it'],
     ],
     input: z.object({
       id: z.string(),
@@ -113,7 +115,8 @@ function partnerJson(partner: Partner) {
     processing_delay_s: partner.processingDelayS,
     lookup_lag_ms: partner.lookupLagMs,
     concurrency_max: partner.concurrencyMax,
-    allow_private: partner.allowPrivate,
+    allow_private: partner.allowPrivate.length > 0,
+    allowed_networks: partner.allowPrivate,
     paused_at: partner.pausedAt,
     paused_reason: partner.pausedReason,
   }

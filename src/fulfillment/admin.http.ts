@@ -228,7 +228,8 @@ const listPartnersRoute = ({ database, merchant }: Context): AnyRoute =>
         location_id: one.locationId,
         grade: one.grade,
         concurrency_max: one.concurrencyMax,
-        allow_private: one.allowPrivate,
+        allow_private: one.allowPrivate.length > 0,
+        allowed_networks: one.allowPrivate,
         paused_at: one.pausedAt,
         paused_reason: one.pausedReason,
       }))

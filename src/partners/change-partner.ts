@@ -3,6 +3,7 @@ import type { Outcome } from '#kernel/index.ts'
 import { appendAudit, appendEvents, maybe, statement, withTransaction } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import type { PartnerGrade } from './partner.ts'
+import { checkNetworks } from './partner-url.ts'
 
 const pause = statement({
   name: 'partners.pause_partner',
@@ -31,6 +32,16 @@ const grade = statement({
   row: { id: 'text' },
   text: `
     update partners.partner set grade = $grade
+     where merchant_id = $merchant and id = $id
+    returning id`,
+})
+
+const allow = statement({
+  name: 'partners.allow_networks',
+  params: { merchant: 'text', id: 'text', networks: 'text[]', private: 'bool' },
+  row: { id: 'text' },
+  text: `
+    update partners.partner set allowed_networks = $networks, allow_private = $private
      where merchant_id = $merchant and id = $id
     returning id`,
 })
@@ -69,21 +80,50 @@ export async function gradePartner(
   )
 }
 
+/**
+ * Says in which private networks (CIDR) a partner may be, in place of those before; none for a public
+ * one. Refused: `partner_unknown`, and `body_invalid` for a network that cannot be allowed.
+ */
+export async function allowNetworks(
+  context: Context,
+  input: PartnerChange & { readonly networks: readonly string[] },
+): Promise<Outcome<null>> {
+  const checked = checkNetworks(input.networks)
+  if (!checked.ok) return checked
+  const networks = checked.value
+  return changed(context, { ...input, networks }, 'allow', (tx) =>
+    maybe(tx, allow, {
+      merchant: context.merchant,
+      id: input.partner,
+      networks,
+      private: networks.length > 0,
+    }),
+  )
+}
+
 const PAST = {
   pause: 'partner.paused',
   resume: 'partner.resumed',
   grade: 'partner.graded',
+  allow: 'partner.networks_allowed',
 } as const
 
 async function changed(
   context: Context,
-  input: PartnerChange & { readonly grade?: PartnerGrade },
+  input: PartnerChange & {
+    readonly grade?: PartnerGrade
+    readonly networks?: readonly string[]
+  },
   act: keyof typeof PAST,
   update: (tx: Parameters<typeof appendEvents>[0]) => Promise<{ readonly id: string } | undefined>,
 ): Promise<Outcome<null>> {
   return withTransaction(context.database, async (tx) => {
     if (!(await update(tx))) return refuse('partner_unknown', `No partner ${input.partner}.`)
-    const data = { reason: input.reason, ...(input.grade ? { grade: input.grade } : {}) }
+    const data = {
+      reason: input.reason,
+      ...(input.grade ? { grade: input.grade } : {}),
+      ...(input.networks ? { networks: input.networks } : {}),
+    }
     await appendEvents(tx, context.merchant, [{ subjectId: input.partner, kind: PAST[act], data }])
     await appendAudit(tx, context.merchant, {
       actor: input.actor,

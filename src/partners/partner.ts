@@ -19,7 +19,8 @@ export type Partner = {
   readonly lookupLagMs: number | null
   readonly gradedAt: Date | null
   readonly concurrencyMax: number
-  readonly allowPrivate: boolean
+  /** The private networks (CIDR) that it may be in; none for a partner on the public internet. */
+  readonly allowPrivate: readonly string[]
   readonly pausedAt: Date | null
   readonly pausedReason: string | null
 }
@@ -35,7 +36,7 @@ const row = {
   lookup_lag_ms: 'int4?',
   graded_at: 'timestamptz?',
   concurrency_max: 'int4',
-  allow_private: 'bool',
+  allowed_networks: 'text[]',
   paused_at: 'timestamptz?',
   paused_reason: 'text?',
 } as const
@@ -47,7 +48,7 @@ export const selectPartners = statement({
   row,
   text: `
     select id, name, url, location_id, grade, key_ttl_s, processing_delay_s, lookup_lag_ms, graded_at,
-           concurrency_max, allow_private, paused_at, paused_reason
+           concurrency_max, allowed_networks, paused_at, paused_reason
       from partners.partner
      where merchant_id = $merchant
      order by id`,
@@ -60,7 +61,7 @@ export const selectPartner = statement({
   row,
   text: `
     select id, name, url, location_id, grade, key_ttl_s, processing_delay_s, lookup_lag_ms, graded_at,
-           concurrency_max, allow_private, paused_at, paused_reason
+           concurrency_max, allowed_networks, paused_at, paused_reason
       from partners.partner
      where merchant_id = $merchant and id = $id`,
 })
@@ -76,7 +77,7 @@ type PartnerRow = {
   readonly lookup_lag_ms: number | null
   readonly graded_at: Date | null
   readonly concurrency_max: number
-  readonly allow_private: boolean
+  readonly allowed_networks: readonly string[]
   readonly paused_at: Date | null
   readonly paused_reason: string | null
 }
@@ -94,7 +95,7 @@ export function partnerOf(one: PartnerRow): Partner {
     lookupLagMs: one.lookup_lag_ms,
     gradedAt: one.graded_at,
     concurrencyMax: one.concurrency_max,
-    allowPrivate: one.allow_private,
+    allowPrivate: one.allowed_networks,
     pausedAt: one.paused_at,
     pausedReason: one.paused_reason,
   }

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
+import { networksOf } from '#platform/outbound/index.ts'
 import { isWebhookSecret, newWebhookSecret } from '#platform/webhooks/index.ts'
 import { createTestContext, createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
 import {
+  allowNetworks,
   checkPartnerUrl,
   findPartner,
   gradeAfterProbe,
@@ -17,6 +19,8 @@ import {
 } from './index.ts'
 import { openSecret, sealSecret } from './seal-secret.ts'
 
+const LIST = ['fd12::/32', '10.20.0.0/16', '10.20.0.0/16']
+const PRIVATE = networksOf(true)
 const MASTER_KEY = Buffer.alloc(32, 7)
 let test_: TestDatabase
 let context: Context
@@ -138,4 +142,47 @@ test('a sealed secret opens only with its key, in its place, whole', () => {
   const changed = Buffer.from(sealed)
   changed[15] = (changed[15] ?? 0) ^ 1
   expect(() => openSecret(MASTER_KEY, place, changed)).toThrow('authenticate')
+})
+
+test.each([
+  ['its own address', 'http://127.0.0.1:9', true, ['127.0.0.1/32']],
+  ['a name on a private network', 'https://partner.internal:9000', true, PRIVATE],
+  ['a list, said once and sorted', 'https://partner.internal', LIST, ['10.20.0.0/16', 'fd12::/32']],
+  ['nothing, on the public internet', 'https://partner.example', false, []],
+])('a partner may be in the networks of %s', async (name, url, allowPrivate, networks) => {
+  const id = `net-${name.length}`
+  orThrow(await register(id, { url, allowPrivate }))
+  expect((await findPartner(test_.database, 'main', id))?.allowPrivate).toEqual(networks)
+})
+
+test.each([
+  ['a private address that nothing allows', 'https://10.0.0.1', false],
+  ['the metadata service, whatever is allowed', 'https://169.254.169.254', true],
+  ['an address outside its own list', 'https://10.0.0.1', ['10.20.0.0/16']],
+  ['a list that holds a public network', 'https://partner.internal', ['1.0.0.0/8']],
+  ['a list that holds everything', 'https://partner.internal', ['0.0.0.0/0']],
+])('%s is refused at registration', async (_, url, allowPrivate) => {
+  expect(await register('refused', { url, allowPrivate })).toMatchObject(code('body_invalid'))
+})
+
+test('the networks of a partner are changed with a reason, and the change is audited', async () => {
+  orThrow(await register('vpn', { url: 'https://vpn.internal', allowPrivate: true }))
+  const change = { partner: 'vpn', actor: 'user:ada', reason: 'VPN moved' }
+  const wrong = await allowNetworks(context, { ...change, networks: ['169.254.0.0/16'] })
+  expect(wrong).toMatchObject(code('body_invalid'))
+  expect(
+    await allowNetworks(context, { ...change, partner: 'nobody', networks: [] }),
+  ).toMatchObject(code('partner_unknown'))
+  orThrow(await allowNetworks(context, { ...change, networks: ['10.20.0.0/16'] }))
+  expect((await findPartner(test_.database, 'main', 'vpn'))?.allowPrivate).toEqual(['10.20.0.0/16'])
+  const audit = await test_.database.pool.query(
+    `select actor, reason, after from platform.audit where action = 'partner.allow'`,
+  )
+  expect(audit.rows).toEqual([
+    {
+      actor: 'user:ada',
+      reason: 'VPN moved',
+      after: { reason: 'VPN moved', networks: ['10.20.0.0/16'] },
+    },
+  ])
 })

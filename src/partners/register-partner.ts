@@ -9,8 +9,9 @@ import {
   withTransaction,
 } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
+import { networksFor } from '#platform/outbound/index.ts'
 import { isWebhookSecret, newWebhookSecret } from '#platform/webhooks/index.ts'
-import { checkPartnerUrl } from './partner-url.ts'
+import { checkNetworks, checkPartnerUrl } from './partner-url.ts'
 import { partnerOf, selectPartner } from './partner.ts'
 import type { Partner } from './partner.ts'
 import { liveSecretsIn } from './partner-secrets.ts'
@@ -24,7 +25,8 @@ export type NewPartner = {
   readonly url: string
   /** `loc-<id>` where absent; the caller creates the inventory location. */
   readonly locationId?: string
-  readonly allowPrivate?: boolean
+  /** `true` allows the network of its address; a list, these networks (CIDR) and no others. */
+  readonly allowPrivate?: boolean | readonly string[]
   readonly concurrencyMax?: number
   readonly secrets?: { readonly dispatch?: string; readonly event?: string }
 }
@@ -45,11 +47,13 @@ const insertPartner = statement({
     location: 'text',
     concurrency: 'int4',
     private: 'bool',
+    networks: 'text[]',
   },
   text: `
     insert into partners.partner
-      (merchant_id, id, name, url, location_id, concurrency_max, allow_private)
-    values ($merchant, $id, $name, $url, $location, $concurrency, $private)
+      (merchant_id, id, name, url, location_id, concurrency_max, allow_private,
+       allowed_networks)
+    values ($merchant, $id, $name, $url, $location, $concurrency, $private, $networks)
     on conflict do nothing`,
 })
 
@@ -72,7 +76,9 @@ export async function registerPartner(
   masterKey: Uint8Array,
   input: NewPartner & { readonly actor: string },
 ): Promise<Outcome<RegisteredPartner>> {
-  const url = checkPartnerUrl(input.url, input.allowPrivate ?? false)
+  const networks = wantedNetworks(input)
+  if (!networks.ok) return networks
+  const url = checkPartnerUrl(input.url, networks.value)
   if (!url.ok) return url
   if (!/^[a-z][a-z0-9-]{0,31}$/.test(input.id)) {
     return refuse('body_invalid', 'A partner id is a-z, 0-9 and -, at most 32.', { field: 'id' })
@@ -85,15 +91,26 @@ export async function registerPartner(
     }
   }
   return withTransaction(context.database, (tx) =>
-    insertOrCompare(tx, context.merchant, masterKey, { ...input, url: url.value }),
+    insertOrCompare(tx, context.merchant, masterKey, {
+      ...input,
+      url: url.value,
+      networks: networks.value,
+    }),
   )
+}
+
+function wantedNetworks(input: NewPartner): Outcome<readonly string[]> {
+  const { allowPrivate = false, url } = input
+  if (typeof allowPrivate !== 'boolean') return checkNetworks(allowPrivate)
+  const host = URL.canParse(url) ? new URL(url).hostname : ''
+  return allowPrivate ? checkNetworks(networksFor(host)) : accept([])
 }
 
 async function insertOrCompare(
   tx: Transaction,
   merchant: string,
   masterKey: Uint8Array,
-  input: NewPartner & { readonly actor: string },
+  input: NewPartner & { readonly actor: string; readonly networks: readonly string[] },
 ): Promise<Outcome<RegisteredPartner>> {
   const location = input.locationId ?? `loc-${input.id}`
   const inserted = await change(tx, insertPartner, {
@@ -103,7 +120,8 @@ async function insertOrCompare(
     url: input.url,
     location,
     concurrency: input.concurrencyMax ?? 4,
-    private: input.allowPrivate ?? false,
+    private: input.networks.length > 0,
+    networks: input.networks,
   })
   const row = await maybe(tx, selectPartner, { merchant, id: input.id })
   if (!row) return refuse('partner_unknown', 'The partner is not there.')
@@ -127,7 +145,7 @@ async function insertOrCompare(
     actor: input.actor,
     action: 'partner.register',
     subjectId: input.id,
-    after: { url: partner.url, location_id: location, allow_private: partner.allowPrivate },
+    after: { url: partner.url, location_id: location, allowed_networks: partner.allowPrivate },
   })
   return accept({ partner, newSecrets })
 }

@@ -3,11 +3,74 @@ import type { LookupAddress, LookupOptions } from 'node:dns'
 import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { accept, refuse } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
+
+/** What can be allowed at all. Link-local, where clouds keep their credentials, is not among it. */
+const ALLOWABLE = new Set(['private', 'loopback', 'uniqueLocal', 'carrierGradeNat'])
+
+/** Every network that can be allowed, as CIDR: RFC 1918, RFC 6598, RFC 4193 and loopback. */
+export const PRIVATE_NETWORKS: readonly string[] = [
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::1/128',
+  'fc00::/7',
+]
+
+/** Finds the addresses of a name, as `dns.lookup` does. */
+export type Resolve = (
+  name: string,
+  options: LookupOptions & { all: true },
+  callback: (fault: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
 
 /** True for an address of the public internet: `ipaddr.js` range `unicast` and nothing else. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
   return ipaddr.parse(address).range() === 'unicast'
+}
+
+/**
+ * Checks one entry of an allow-list: CIDR without host bits, all of it in one range that can be
+ * allowed. Refuses `body_invalid`: `0.0.0.0/0`, `169.254.0.0/16` and public networks among others.
+ */
+export function checkNetwork(cidr: string): Outcome<string, Refusal<'body_invalid'>> {
+  const wrong = (detail: string) =>
+    refuse('body_invalid', `${cidr} ${detail}.`, { field: 'networks' })
+  if (!ipaddr.isValidCIDR(cidr)) return wrong('is not a network in CIDR notation')
+  const [address, bits] = ipaddr.parseCIDR(cidr)
+  const of = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6
+  const first = of.networkAddressFromCIDR(cidr)
+  if (first.toString() !== address.toString()) return wrong('has bits behind its prefix')
+  const range = first.range()
+  if (!ALLOWABLE.has(range) || lastOf(first, bits).range() !== range) {
+    return wrong('is not within a private, loopback or shared network')
+  }
+  return accept(`${first.toString()}/${bits}`)
+}
+
+/** True where an address may be called: public, or in one of the allowed networks, as itself. */
+export function mayCall(address: string, networks: readonly string[]): boolean {
+  if (isPublicAddress(address)) return true
+  if (!ipaddr.isValid(address)) return false
+  const parsed = ipaddr.parse(address)
+  // An IPv4 address dressed as IPv6 is of another range and of no network.
+  if (!ALLOWABLE.has(parsed.range())) return false
+  return networks.some((cidr) => {
+    const [network, bits] = ipaddr.parseCIDR(cidr)
+    return network.kind() === parsed.kind() && parsed.match(network, bits)
+  })
+}
+
+/** The networks that an endpoint on a private address asks for: its own address, or all for a name. */
+export function networksFor(host: string): readonly string[] {
+  const bare = bareHost(host)
+  if (/^localhost\.?$/i.test(bare)) return ['127.0.0.0/8', '::1/128']
+  if (isIP(bare) === 0) return PRIVATE_NETWORKS
+  return isPublicAddress(bare) ? [] : [`${bare}/${isIP(bare) === 4 ? 32 : 128}`]
 }
 
 /** The fault of a name or literal that leads to an address we do not call. */
@@ -16,28 +79,38 @@ export class AddressRefusedError extends Error {
 }
 
 /**
- * A DNS look-up that answers only where every address is public, and hands the very addresses it
+ * A DNS look-up that answers only where every address may be called, and hands the very addresses it
  * checked to the connector: a name cannot point elsewhere between the check and the connect.
  */
-export const publicLookup: LookupFunction = (hostname, options, callback) => {
-  const everything: LookupOptions & { all: true } = { ...options, all: true }
-  lookup(hostname, everything, (fault, addresses) => {
-    if (fault) return callback(fault, [])
-    const refused = addresses.find((one) => !isPublicAddress(one.address))
-    if (refused || addresses.length === 0) {
-      return callback(new AddressRefusedError('the name leads to a private address'), [])
-    }
-    return answer(addresses)
-  })
-  const answer = (addresses: LookupAddress[]) => {
-    const first = addresses[0]
-    if (options.all === true || first === undefined) callback(null, addresses)
-    else callback(null, first.address, first.family)
+export function guardedLookup(
+  networks: readonly string[],
+  resolve: Resolve = lookup,
+): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (fault, addresses) => {
+      if (fault) return callback(fault, [])
+      const [first] = addresses
+      if (!first || addresses.some((one) => !mayCall(one.address, networks))) {
+        return callback(new AddressRefusedError('the name leads to a private address'), [])
+      }
+      if (options.all === true) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
   }
 }
 
 /** True where a URL host (brackets of IPv6 allowed) is a literal address that we do not call. */
-export function isRefusedLiteral(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
-  return isIP(bare) !== 0 && !isPublicAddress(bare)
+export function isRefusedLiteral(host: string, networks: readonly string[] = []): boolean {
+  const bare = bareHost(host)
+  return isIP(bare) !== 0 && !mayCall(bare, networks)
+}
+
+const bareHost = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
+
+function lastOf(first: ipaddr.IPv4 | ipaddr.IPv6, bits: number): ipaddr.IPv4 | ipaddr.IPv6 {
+  const bytes = first.toByteArray()
+  const last = bytes.map(
+    (byte, index) => byte | (0xff >> Math.min(8, Math.max(0, bits - index * 8))),
+  )
+  return ipaddr.fromByteArray(last)
 }

@@ -1,14 +1,19 @@
 import { Agent, buildConnector } from 'undici'
 import type { Dispatcher } from 'undici'
-import { AddressRefusedError, isRefusedLiteral, publicLookup } from './address-policy.ts'
+import { AddressRefusedError, guardedLookup, isRefusedLiteral } from './address-policy.ts'
+import type { Resolve } from './address-policy.ts'
+import { networksOf, urlFault } from './address-rule.ts'
 
-/** One HTTP exchange. `allowPrivate` lifts the address check, for partners registered so. */
+/**
+ * One HTTP exchange. `allowPrivate` names the networks (CIDR) that the endpoint may be in beside the
+ * public internet; `true` is every private one. None of them is link-local.
+ */
 export type OutboundRequest = {
   readonly method: 'GET' | 'POST'
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array
-  readonly allowPrivate: boolean
+  readonly allowPrivate: boolean | readonly string[]
 }
 
 /**
@@ -49,16 +54,38 @@ export type Outbound = {
   readonly close: () => Promise<void>
 }
 
-/** Opens an outbound client; close it when the role stops. */
-export function openOutbound(limits: Partial<OutboundLimits> = {}): Outbound {
+/** How many allow-lists have a connection pool of their own at a time. */
+const AGENTS_MAX = 64
+
+/** Opens an outbound client; close it when the role stops. `resolve` finds addresses (DNS). */
+export function openOutbound(limits: Partial<OutboundLimits> = {}, resolve?: Resolve): Outbound {
   const all = { ...OUTBOUND_LIMITS, ...limits }
-  const guarded = agentOf(all, false)
-  const unguarded = agentOf(all, true)
+  const agents = new Map<string, Agent>()
+  // A connection that was made under one allow-list is never used under another.
+  const agentFor = (networks: readonly string[]): Agent => {
+    const name = networks.join(' ')
+    const agent = agents.get(name) ?? agentOf(all, networks, resolve)
+    agents.delete(name)
+    agents.set(name, agent)
+    const [oldest] = agents
+    if (oldest && agents.size > AGENTS_MAX) {
+      agents.delete(oldest[0])
+      void oldest[1].close()
+    }
+    return agent
+  }
   return {
     totalTimeoutMs: all.totalTimeoutMs,
-    send: (request) => exchange(request.allowPrivate ? unguarded : guarded, request, all),
+    send: (request) => {
+      const networks = networksOf(request.allowPrivate)
+      const url = URL.canParse(request.url) ? new URL(request.url) : undefined
+      if (!url || urlFault(url, networks) !== undefined) {
+        return Promise.resolve({ kind: 'no_byte_written', code: 'address_refused' })
+      }
+      return exchange(agentFor(networks), url, request, all)
+    },
     close: async () => {
-      await Promise.all([guarded.close(), unguarded.close()])
+      await Promise.all([...agents.values()].map((agent) => agent.close()))
     },
   }
 }
@@ -72,13 +99,17 @@ class ConnectFault extends Error {
   }
 }
 
-function agentOf(limits: OutboundLimits, allowPrivate: boolean): Agent {
+function agentOf(
+  limits: OutboundLimits,
+  networks: readonly string[],
+  resolve: Resolve | undefined,
+): Agent {
   const connect = buildConnector({
     timeout: limits.connectTimeoutMs,
-    ...(allowPrivate ? {} : { lookup: publicLookup }),
+    lookup: guardedLookup(networks, resolve),
   })
   const connector: buildConnector.connector = (options, callback) => {
-    if (!allowPrivate && isRefusedLiteral(options.hostname)) {
+    if (isRefusedLiteral(options.hostname, networks)) {
       return callback(new ConnectFault(new AddressRefusedError('private address')), null)
     }
     return connect(options, (fault, socket) => {
@@ -96,10 +127,10 @@ function agentOf(limits: OutboundLimits, allowPrivate: boolean): Agent {
 
 async function exchange(
   agent: Agent,
+  url: URL,
   request: OutboundRequest,
   limits: OutboundLimits,
 ): Promise<OutboundResult> {
-  const url = new URL(request.url)
   try {
     const response = await agent.request({
       origin: url.origin,
