@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { sha256 } from '#kernel/index.ts'
 import type { Clock } from '#kernel/index.ts'
-import type { Partner } from '#partners/index.ts'
 import type { Outbound, OutboundRequest, OutboundResult } from '#platform/outbound/index.ts'
 import { parseStrictJson, signWebhook } from '#platform/webhooks/index.ts'
 import { z } from 'zod'
@@ -11,7 +10,7 @@ import type { ProbeBody } from './probe-body.ts'
 
 /** The endpoint that is probed, and the secrets that it should know. */
 export type ProbeTarget = {
-  readonly partner: Pick<Partner, 'url' | 'allowPrivate'>
+  readonly partner: Pick<OutboundRequest, 'url' | 'allowPrivate'>
   readonly secrets: readonly string[]
 }
 

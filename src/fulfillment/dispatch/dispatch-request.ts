@@ -1,6 +1,5 @@
 import { contentDigest, signWebhook } from '#platform/webhooks/index.ts'
 import type { OutboundRequest } from '#platform/outbound/index.ts'
-import type { Partner } from '#partners/index.ts'
 import { webhookIdOf } from '../idempotency-key.ts'
 
 /** Where HDP/1 lives under a partner's address. */
@@ -8,7 +7,7 @@ export const DISPATCH_PATH = '/holdfast/v1/dispatches'
 
 /** What a request is made of: the sealed bytes, and the few headers that an attempt may change. */
 export type DispatchParts = {
-  readonly partner: Pick<Partner, 'url' | 'allowPrivate'>
+  readonly partner: Pick<OutboundRequest, 'url' | 'allowPrivate'>
   readonly secrets: readonly string[]
   readonly key: string
   readonly bytes: Buffer
@@ -43,7 +42,7 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
 
 /** The signed GET that asks what became of a key; it signs the empty body. */
 export function lookupRequest(parts: {
-  readonly partner: Pick<Partner, 'url' | 'allowPrivate'>
+  readonly partner: Pick<OutboundRequest, 'url' | 'allowPrivate'>
   readonly secrets: readonly string[]
   readonly key: string
   readonly timestampS: number
