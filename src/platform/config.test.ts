@@ -20,6 +20,7 @@ test('an empty environment is the embedded default on loopback', () => {
       logLevel: 'info',
       dispatchTiming: 'standard',
       masterKeyFile: undefined,
+      fulfillmentUrl: undefined,
     },
   })
 })

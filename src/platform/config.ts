@@ -23,6 +23,7 @@ export type Config = {
   readonly logLevel: LogLevel
   readonly dispatchTiming: DispatchTimingName
   readonly masterKeyFile: string | undefined
+  readonly fulfillmentUrl: string | undefined
 }
 
 /** One row of `docs/reference/config.md`. `fallback` is what holds where the name is absent. */
@@ -74,6 +75,12 @@ export const SETTINGS = [
       'times of the dispatch protocol: standard, or rehearsal (seconds instead of hours, for tests and the lab; partners beyond loopback are then not called)',
   },
   {
+    name: 'HOLDFAST_FULFILLMENT_URL',
+    fallback: 'the gRPC address of this process',
+    means:
+      'where the role orders hands over to (http://host:port, HTTP/2): fulfillment on another machine, or the proxy before it',
+  },
+  {
     name: 'HOLDFAST_MASTER_KEY_FILE',
     fallback: 'made once beside the embedded database',
     means: 'file with the key that seals secrets and derives the review key',
@@ -103,6 +110,7 @@ export function readConfig(env: Environment): Outcome<Config, Refusal<'config_in
     logLevel: reader.choice('HOLDFAST_LOG_LEVEL', LOG_LEVELS, 'info'),
     dispatchTiming: reader.choice('HOLDFAST_DISPATCH_TIMING', DISPATCH_TIMING_NAMES, 'standard'),
     masterKeyFile: reader.text('HOLDFAST_MASTER_KEY_FILE'),
+    fulfillmentUrl: reader.origin('HOLDFAST_FULFILLMENT_URL'),
   }
   const problems = [...reader.problems, ...unknownNames(env)]
   if (config.httpPort === config.grpcPort && config.httpPort !== 0) {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { accept, refuse, systemClock } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import {
+  checkInstanceKind,
   checkSchema,
   closeDatabase,
   nodeName,
@@ -97,13 +98,18 @@ async function configuredGround(config: Config, runtimeUrl: string): Promise<Out
   })
 }
 
-/** Opens an installation over a ground; refuses `database_schema` where it is not migrated. */
+/**
+ * Opens an installation over a ground; refuses `database_schema` where it is not migrated, and
+ * `lab_database` where it was created for the lab.
+ */
 export async function openInstallation(
   ground: Ground,
   options: { log: Log; connectionsMax?: number },
 ): Promise<Outcome<Installation>> {
   const schema = await checkSchema(ground.runtimeUrl)
   if (!schema.ok) return schema
+  const kind = await checkInstanceKind(ground.runtimeUrl, 'product')
+  if (!kind.ok) return kind
   const database = openDatabase(ground.runtimeUrl, { connectionsMax: options.connectionsMax ?? 20 })
   const versions = new Map<number, Promise<string>>()
   const bare = { merchant: MERCHANT, database, clock: systemClock, log: options.log }

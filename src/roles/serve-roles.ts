@@ -62,7 +62,8 @@ export async function serveRoles(
   const { context, masterKey, reviewKeys, placing, tokens, flags } = installation
   const authenticator = createAuthenticator(context)
   const grpcUrl = await serveGrpc(installation, config, roles, shutdown)
-  const client = fulfillmentClient(grpcUrl ?? `http://${config.host}:${config.grpcPort}`, masterKey)
+  const ownUrl = grpcUrl ?? `http://${config.host}:${config.grpcPort}`
+  const client = fulfillmentClient(config.fulfillmentUrl ?? ownUrl, masterKey)
   const secrets = partnerSecrets(context, masterKey)
 
   if (roles.has('worker')) {

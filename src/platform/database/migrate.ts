@@ -2,6 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { Client } from 'pg'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { checkInstanceKind } from './instance-kind.ts'
+import type { InstanceKind } from './instance-kind.ts'
 
 const FOLDER = new URL('../../../migrations/', import.meta.url)
 
@@ -27,9 +29,14 @@ export async function schemaVersion(): Promise<number> {
 
 /**
  * Brings the schema up to this build as the owner. Each file is one transaction; an edited or
- * unknown file is refused (`database_schema`). Two at once: the second waits for the first.
+ * unknown file is refused (`database_schema`). Two at once: the second waits for the first. With
+ * `createAs: 'lab'` an empty database becomes one of the lab; one of the product is refused
+ * (`product_database`).
  */
-export async function migrate(ownerUrl: string): Promise<Outcome<{ applied: readonly string[] }>> {
+export async function migrate(
+  ownerUrl: string,
+  options: { createAs?: InstanceKind } = {},
+): Promise<Outcome<{ applied: readonly string[] }>> {
   const client = new Client({ connectionString: ownerUrl })
   await client.connect()
   try {
@@ -39,6 +46,12 @@ export async function migrate(ownerUrl: string): Promise<Outcome<{ applied: read
       'select version, checksum from holdfast_migration.applied',
     )
     const checksums = new Map(done.rows.map((row) => [row.version, row.checksum]))
+    const createAs = checksums.size === 0 ? (options.createAs ?? 'product') : 'product'
+    await client.query(`select set_config('holdfast.created_as', $1, false)`, [createAs])
+    if (options.createAs === 'lab' && checksums.size > 0) {
+      const isLab = await checkInstanceKind(ownerUrl, 'lab')
+      if (!isLab.ok) return isLab
+    }
     return await applyMissing(client, checksums)
   } finally {
     await client.end()
