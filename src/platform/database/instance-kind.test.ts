@@ -5,7 +5,7 @@ import { orThrow } from '#kernel/index.ts'
 import { checkInstanceKind } from './instance-kind.ts'
 import { migrate } from './migrate.ts'
 
-const name = `kind_${randomBytes(6).toString('hex')}`
+const labName = `kind_${randomBytes(6).toString('hex')}`
 const urls = inject('postgres')
 const at = (url: string, name: string): string => url.replace(/\/holdfast(?=\?|$)/, `/${name}`)
 
@@ -20,14 +20,14 @@ async function query(url: string, text: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  await query(urls.adminUrl, `create database ${name} owner holdfast_owner`)
-  orThrow(await migrate(at(urls.ownerUrl, name), { createAs: 'lab' }))
+  await query(urls.adminUrl, `create database ${labName} owner holdfast_owner`)
+  orThrow(await migrate(at(urls.ownerUrl, labName), { createAs: 'lab' }))
 })
 
-afterAll(() => query(urls.adminUrl, `drop database ${name} with (force)`))
+afterAll(() => query(urls.adminUrl, `drop database ${labName} with (force)`))
 
 test('a database created for the lab is refused by the product, and any other by the lab', async () => {
-  const [lab, product] = [at(urls.ownerUrl, name), urls.ownerUrl]
+  const [lab, product] = [at(urls.ownerUrl, labName), urls.ownerUrl]
   expect(await checkInstanceKind(lab, 'lab')).toMatchObject({ ok: true })
   expect(await checkInstanceKind(product, 'product')).toMatchObject({ ok: true })
   expect(await checkInstanceKind(lab, 'product')).toMatchObject({
@@ -42,13 +42,13 @@ test('a database of the product cannot be made one of the lab by migrating it ag
   expect(await migrate(urls.ownerUrl, { createAs: 'lab' })).toMatchObject({
     refusal: { code: 'product_database' },
   })
-  expect(await migrate(at(urls.ownerUrl, name), { createAs: 'lab' })).toMatchObject({
+  expect(await migrate(at(urls.ownerUrl, labName), { createAs: 'lab' })).toMatchObject({
     ok: true,
   })
 })
 
 test('not even its owner changes what a database is for', async () => {
-  const url = at(urls.ownerUrl, name)
+  const url = at(urls.ownerUrl, labName)
   const said = /said once/
   await expect(query(url, `update platform.instance set kind = 'product'`)).rejects.toThrow(said)
   await expect(query(url, 'delete from platform.instance')).rejects.toThrow(said)
