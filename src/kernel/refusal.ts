@@ -1,4 +1,5 @@
 import { RECONCILIATION_REFUSALS } from './refusal-reconciliation.ts'
+import { LAB_REFUSALS } from './refusal-lab.ts'
 import { EVENT_REFUSALS } from './refusal-events.ts'
 
 /**
@@ -270,16 +271,7 @@ export const REFUSALS = {
     grpc: 'failed_precondition',
     means: 'the schema is not the one this build needs',
   },
-  lab_database: {
-    http: 503,
-    grpc: 'failed_precondition',
-    means: 'the database was created for the lab; no role of the product runs on it',
-  },
-  product_database: {
-    http: 503,
-    grpc: 'failed_precondition',
-    means: 'the database was not created for the lab; no world without guards runs on it',
-  },
+  ...LAB_REFUSALS,
   data_dir_busy: {
     http: 503,
     grpc: 'failed_precondition',
