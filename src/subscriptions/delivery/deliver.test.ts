@@ -4,6 +4,7 @@ import { pauseSubscription, resumeSubscription } from '../change-subscription.ts
 import { rotateSecret } from '../subscription-secrets.ts'
 import { findSubscription } from '../subscription.ts'
 import { cancelled, isSignedBy, MASTER_KEY, openReceiver, openShop } from '../receiver.fixture.ts'
+import { fanOut } from './fan-out.ts'
 import { findDelivery, listDeliveries } from './delivery-log.ts'
 import { replayDelivery } from './replay-delivery.ts'
 import type { SubscriptionWorker } from './run-subscriptions.ts'
@@ -258,7 +259,11 @@ test('Retry-After makes the whole endpoint wait', async () => {
 test('a slow endpoint is asked for no more than its bound, and holds up nobody else', async () => {
   const slow = await receiver()
   const quick = await receiver()
-  slow.state.answer = () => 'later'
+  const held: { readonly end: () => unknown }[] = []
+  slow.state.answer = (_, response) => {
+    held.push(response)
+    return 'later'
+  }
   const { id } = await shop.subscribe(slow.url, { events: ['order.cancelled'], concurrencyMax: 3 })
   await shop.subscribe(quick.url, { events: ['order.cancelled'] })
   worker = shop.startWorker()
@@ -266,6 +271,12 @@ test('a slow endpoint is asked for no more than its bound, and holds up nobody e
   await vi.waitFor(() => expect(quick.ids().size).toBe(200), 20_000)
   expect(slow.state.openMax).toBe(3)
   expect((await deliveries(id)).some((one) => one.state === 'delivered')).toBe(false)
+  // Each answer makes room for one more, not for as many as the bound says.
+  for (let answered = 1; answered <= 10; answered += 1) {
+    held.shift()?.end()
+    await vi.waitFor(() => expect(slow.seen.length).toBeGreaterThanOrEqual(3 + answered))
+  }
+  expect(slow.state.openMax).toBe(3)
   slow.state.answer = () => 200
   await slow.close()
 }, 60_000)
@@ -316,6 +327,20 @@ test('what waits is bounded: the rest stays in the feed until there is room', as
   }, 30_000)
   expect(waitingMax).toBeLessThanOrEqual(1_500)
 }, 60_000)
+
+test('reading on stops by itself where enough waits', async () => {
+  const { id } = await shop.subscribe('http://127.0.0.1:9/', { events: ['order.cancelled'] })
+  await shop.append(...cancelled(2_600))
+  await vi.waitFor(async () => {
+    while (await fanOut(shop.context, id)) continue
+    const [row] = await shop.rows(
+      `select count(*)::int4 as n from subscriptions.delivery where subscription_id = $1`,
+      [id],
+    )
+    expect(row?.['n']).toBeGreaterThanOrEqual(1_000)
+    expect(row?.['n']).toBeLessThan(1_500)
+  })
+})
 
 test('while a rotation overlaps both secrets verify; after it the new one alone', async () => {
   const endpoint = await receiver()
