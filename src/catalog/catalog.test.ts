@@ -6,7 +6,7 @@ import { startHttpServer } from '#platform/http/index.ts'
 import type { HttpServer } from '#platform/http/index.ts'
 import { createTestContext, createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
-import { getProduct, listProducts } from './list-products.ts'
+import { listProducts } from './list-products.ts'
 import { productsForSkus } from './products-for-skus.ts'
 import { catalogRoutes } from './catalog.http.ts'
 import type { SkuAvailability } from './store.http.ts'
@@ -28,8 +28,13 @@ beforeAll(async () => {
     stockReads += 1
     return stock
   }
+  const onSale = async (sku: string) => {
+    const product = await oneProduct('main', sku)
+    const found = (await availability()).find((row) => row.sku === sku)
+    return product && { product, available: found?.isSellable ? found.available : 0 }
+  }
   server = await startHttpServer({
-    routes: catalogRoutes(context, availability),
+    routes: catalogRoutes(context, { availability, onSale }),
     host: '127.0.0.1',
     port: 0,
     log: context.log,
@@ -41,6 +46,10 @@ afterAll(async () => {
   await db.drop()
 })
 
+const oneProduct = async (merchant: string, sku: string) =>
+  (await listProducts(context.database, merchant, { after: '', limit: 500 })).find(
+    (product) => product.sku === sku,
+  )
 const mug: ProductRow = { sku: '85123A', title: 'WHITE MUG', priceMinor: 299, currency: 'GBP' }
 const write = (merchant: string, ...rows: readonly ProductRow[]) =>
   withTransaction(context.database, (tx) => upsertProducts(tx, merchant, rows))
@@ -69,9 +78,9 @@ test('the same rows again change nothing, and a change is counted as one', async
 test('what a row leaves out stays as it is', async () => {
   await write('keep', { ...mug, isActive: false, group: 'mugs', options: { color: 'white' } })
   await write('keep', { ...mug, title: 'NEW' })
-  expect(await getProduct(context.database, 'keep', mug.sku)).toBeUndefined()
+  expect(await oneProduct('keep', mug.sku)).toBeUndefined()
   await write('keep', { ...mug, isActive: true })
-  expect(await getProduct(context.database, 'keep', mug.sku)).toMatchObject({
+  expect(await oneProduct('keep', mug.sku)).toMatchObject({
     title: 'WHITE MUG',
     group: 'mugs',
     options: { color: 'white' },
@@ -116,6 +125,20 @@ test('search finds the beginning of any word, and takes any text', async () => {
   for (const odd of ["'", '\\', "a'\\", ':*', '&|!()', 'a:* & b', '<->', 'x\\:y']) {
     await expect(found('search', odd)).resolves.toBeInstanceOf(Array)
   }
+})
+
+test('a word of more than 500 products is found in the order of the SKUs, page by page', async () => {
+  const skus = Array.from({ length: 520 }, (_, index) => `C${String(index).padStart(3, '0')}`)
+  await write('common', ...skus.toReversed().map((sku) => Object.assign({}, mug, { sku })))
+  const page = async (after: string) =>
+    (await listProducts(context.database, 'common', { q: 'white', after, limit: 3 })).map(
+      (product) => product.sku,
+    )
+  // Behind C018 there are 501 left, behind C019 500: the two ways of finding them meet there.
+  expect(await page('')).toEqual(['C000', 'C001', 'C002'])
+  expect(await page('C018')).toEqual(['C019', 'C020', 'C021'])
+  expect(await page('C019')).toEqual(['C020', 'C021', 'C022'])
+  expect(await page('C518')).toEqual(['C519'])
 })
 
 test('the pages of a list meet without gap or repetition', async () => {

@@ -3,7 +3,7 @@ import { accept, base32, refuse, sha256 } from '#kernel/index.ts'
 import { route } from '#platform/index.ts'
 import type { AnyRoute, Context, RouteReply } from '#platform/index.ts'
 import { cursorQuery, toPage } from '#platform/http/index.ts'
-import { getProduct, listProducts } from './list-products.ts'
+import { listProducts } from './list-products.ts'
 import type { Product } from './list-products.ts'
 import { textCache } from './text-cache.ts'
 
@@ -15,6 +15,14 @@ export type SkuAvailability = {
 }
 /** Availability of some SKUs; one without stock is left out. */
 export type ReadAvailability = (skus: readonly string[]) => Promise<readonly SkuAvailability[]>
+
+/** One product for sale with its free units. */
+export type ProductOnSale = { readonly product: Product; readonly available: number }
+/** What the shop asks of stock, which lives above the catalog: of a page of SKUs, and of one product. */
+export type StockReads = {
+  readonly availability: ReadAvailability
+  readonly onSale: (sku: string) => Promise<ProductOnSale | undefined>
+}
 
 type Rendered = { readonly text: string; readonly etag: string }
 
@@ -28,14 +36,14 @@ const Q_MAX_CHARS = 100
  */
 export function productStoreRoutes(
   context: Pick<Context, 'database' | 'merchant' | 'clock'>,
-  availability: ReadAvailability,
+  stock: StockReads,
 ): readonly AnyRoute[] {
   const cache = textCache<Rendered | undefined>({
     clock: context.clock,
     freshMs: FRESH_MS,
     entriesMax: ENTRIES_MAX,
   })
-  return [listRoute(context, availability, cache), productRoute(context, availability, cache)]
+  return [listRoute(context, stock.availability, cache), productRoute(stock, cache)]
 }
 
 type Cache = ReturnType<typeof textCache<Rendered | undefined>>
@@ -60,7 +68,7 @@ const listRoute = (context: Reading, availability: ReadAvailability, cache: Cach
             products,
             limit,
             (product) => product.sku,
-            (product) => show(product, stock),
+            (product) => show(product, stock.get(product.sku) ?? 0),
           ),
         )
       })
@@ -68,7 +76,7 @@ const listRoute = (context: Reading, availability: ReadAvailability, cache: Cach
     },
   })
 
-const productRoute = (context: Reading, availability: ReadAvailability, cache: Cache): AnyRoute =>
+const productRoute = ({ onSale }: StockReads, cache: Cache): AnyRoute =>
   route({
     method: 'GET',
     path: '/store/products/:sku',
@@ -78,9 +86,8 @@ const productRoute = (context: Reading, availability: ReadAvailability, cache: C
     params: z.object({ sku: z.string().min(1).max(64) }),
     handle: async ({ params: { sku }, headers }) => {
       const rendered = await cache.get(`one ${sku}`, async () => {
-        const product = await getProduct(context.database, context.merchant, sku)
-        if (!product) return undefined
-        return render(show(product, await stockOf(availability, [product])))
+        const found = await onSale(sku)
+        return found && render(show(found.product, found.available))
       })
       return rendered ? accept(reply(rendered, headers['if-none-match'])) : unknownSku()
     },
@@ -91,21 +98,20 @@ const unknownSku = () => refuse('sku_unknown', 'No product of that SKU is for sa
 async function stockOf(
   availability: ReadAvailability,
   products: readonly Product[],
-): Promise<ReadonlyMap<string, SkuAvailability>> {
+): Promise<ReadonlyMap<string, number>> {
   if (products.length === 0) return new Map()
   const rows = await availability(products.map((product) => product.sku))
-  return new Map(rows.map((row) => [row.sku, row]))
+  // A SKU that is withdrawn from sale is shown with nothing to buy; the shop stays open.
+  return new Map(rows.map((row) => [row.sku, row.isSellable ? row.available : 0]))
 }
 
-function show(product: Product, stock: ReadonlyMap<string, SkuAvailability>) {
+function show(product: Product, available: number) {
   const { sku, title, priceMinor, currency, group, options } = product
-  const found = stock.get(sku)
   return {
     sku,
     title,
     price: { amount: priceMinor, currency },
-    // A SKU that is withdrawn from sale is shown with nothing to buy; the shop stays open.
-    available: found?.isSellable === true ? found.available : 0,
+    available,
     group,
     options,
   }

@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
-import { many, read, transact, withTransaction } from '#platform/index.ts'
+import { change, many, read, transact, withTransaction } from '#platform/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { upsertProducts } from '#catalog/index.ts'
 import { createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
 import { availability, listStock, negativeStockSkus } from './availability.ts'
 import { inventoryChecks } from './checks.ts'
 import { issueShipment } from './issue-stock.ts'
 import { addLocation } from './location.ts'
+import { productOnSale } from './product-on-sale.ts'
 import { recordStock } from './record-stock.ts'
 import type { StockDocument } from './record-stock.ts'
 import { releaseStock } from './release-stock.ts'
 import { reserveStock } from './reserve-stock.ts'
-import { takeStock } from './stock-statements.ts'
+import { quarantineSkus, takeStock } from './stock-statements.ts'
 
 let db: TestDatabase
 beforeAll(async () => {
@@ -56,6 +58,31 @@ describe('the stock book', () => {
       refusal: { code: 'insufficient_stock' },
     })
     expect(await row('LAST')).toMatchObject({ on_hand: 1, reserved: 1, available: 0 })
+  })
+
+  test('shows a product with what is free at all locations, and nothing of a withdrawn one', async () => {
+    const shown = async (sku: string) => (await productOnSale(db.database, 'main', sku))?.available
+    await withTransaction(db.database, (tx) =>
+      upsertProducts(
+        tx,
+        'main',
+        ['SHOW', 'BARE', 'GONE'].map((sku) => ({
+          sku,
+          title: 'Mug',
+          priceMinor: 1,
+          currency: 'GBP',
+          isActive: sku !== 'GONE',
+        })),
+      ),
+    )
+    orThrow(await receive('SHOW', 5))
+    await buy('SHOW', 2, 'ord_show')
+    expect([await shown('SHOW'), await shown('BARE')]).toEqual([3, 0])
+    expect([await shown('GONE'), await shown('NONE')]).toEqual([undefined, undefined])
+    await withTransaction(db.database, (tx) =>
+      change(tx, quarantineSkus, { merchant: 'main', skus: ['SHOW'] }),
+    )
+    expect(await shown('SHOW')).toBe(0)
   })
 
   test('fails the transaction of a sale that takes more than a row has', async () => {

@@ -4,7 +4,7 @@ import { caseRoutes } from '#cases/index.ts'
 import { catalogRoutes } from '#catalog/index.ts'
 import { flagRoutes } from '#flags/index.ts'
 import { fulfillmentRoutes } from '#fulfillment/index.ts'
-import { availability, inventoryRoutes } from '#inventory/index.ts'
+import { availability, inventoryRoutes, productOnSale } from '#inventory/index.ts'
 import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
 import type { OrdersDeps } from '#orders/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
@@ -31,7 +31,10 @@ export function allRoutes(deps: {
   const api = [
     ...storeRoutes(deps.orders),
     ...orderAdminRoutes(deps.orders),
-    ...catalogRoutes(context, (skus) => availability(database, merchant, skus)),
+    ...catalogRoutes(context, {
+      availability: (skus) => availability(database, merchant, skus),
+      onSale: (sku) => productOnSale(database, merchant, sku),
+    }),
     ...inventoryRoutes(context),
     ...fulfillmentRoutes({ context, secrets: deps.secrets }),
     ...caseRoutes(context),
