@@ -13,12 +13,12 @@ import { findPgbench } from './hot-sku.ts'
 import { openLane } from './open-lane.ts'
 import { recordTo, toScript } from './record-statements.ts'
 import type { Recorded } from './record-statements.ts'
+import { benchSeed } from './seed.ts'
 import { openWorld } from './world.ts'
 import type { World } from './world.ts'
 
 const ORDERS = 256
 const LINES = 3
-const SEED = 20
 
 /**
  * The batched statements of intake on one connection: our code against pgbench with the same SQL,
@@ -81,7 +81,7 @@ async function placeBatches(
   )
   // What opening the lane asked is in the copy already.
   recorded.length = 0
-  const random = seededRandom(SEED)
+  const random = seededRandom(benchSeed())
   let ms = 0
   for (let n = 0; n < batches; n += 1) {
     const requests = Array.from({ length: ORDERS }, () => requestOf(world, random))

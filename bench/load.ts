@@ -2,8 +2,10 @@
 // latency counted from the time the request was meant to start). Reads one JSON line, prints one.
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
-import { Pool } from 'undici'
+import { lightClients } from './light-client.ts'
 import { z } from 'zod'
+import { seededRandom } from '#kernel/index.ts'
+import type { Random } from '#kernel/index.ts'
 
 const plan = z.object({
   url: z.string(),
@@ -16,6 +18,7 @@ const plan = z.object({
   linesPerOrder: z.number().default(0),
   rate: z.number().optional(),
   cached: z.boolean().default(false),
+  seed: z.number(),
 })
 /** What a load run is asked for. */
 export type LoadPlan = z.input<typeof plan>
@@ -45,9 +48,10 @@ const address = {
 function requestOf(
   asked: Plan,
   pick: () => string,
+  random: Random,
 ): { method: 'GET' | 'POST'; path: string; headers?: Record<string, string>; body?: string } {
   if (asked.test === 'list') {
-    const at = asked.cached ? 0 : Math.floor(Math.random() * 40) * 20
+    const at = asked.cached ? 0 : Math.floor(random() * 40) * 20
     if (asked.shape === 'baseline')
       return { method: 'GET', path: `/products?limit=20&offset=${at}` }
     return {
@@ -60,7 +64,8 @@ function requestOf(
   if (asked.test === 'search')
     return {
       method: 'GET',
-      path: `/store/products?q=${encodeURIComponent(pick().slice(-3))}&limit=20`,
+      // A word of ten products: SKU-01234 is found by 0123.
+      path: `/store/products?q=${encodeURIComponent(pick().slice(4, 8))}&limit=20`,
     }
   if (asked.test === 'detail') {
     return {
@@ -68,10 +73,10 @@ function requestOf(
       path: asked.shape === 'baseline' ? `/products/${pick()}` : `/store/products/${pick()}`,
     }
   }
-  const count = asked.linesPerOrder || 2 + Math.floor(Math.random() * 2)
+  const count = asked.linesPerOrder || 2 + Math.floor(random() * 2)
   const skus = new Set<string>()
   while (skus.size < Math.min(count, asked.skus.length)) skus.add(pick())
-  const lines = [...skus].map((sku) => ({ sku, n: 1 + Math.floor(Math.random() * 2) }))
+  const lines = [...skus].map((sku) => ({ sku, n: 1 + Math.floor(random() * 2) }))
   const json = { 'content-type': 'application/json' }
   if (asked.shape === 'baseline') {
     return {
@@ -100,17 +105,17 @@ function requestOf(
 }
 
 async function run(asked: Plan): Promise<LoadResult> {
-  const pool = new Pool(asked.url, { connections: asked.clients, pipelining: 1 })
-  const pick = (): string => asked.skus[Math.floor(Math.random() * asked.skus.length)] ?? ''
+  const random = seededRandom(asked.seed)
+  const clients = lightClients(asked.url, asked.clients)
+  const pick = (): string => asked.skus[Math.floor(random() * asked.skus.length)] ?? ''
   const latencies: number[] = []
   const errors: Record<string, number> = {}
   const once = async (meantAt: number, counts: boolean): Promise<void> => {
     try {
-      const answer = await pool.request(requestOf(asked, pick))
-      await answer.body.text()
+      const status = await clients.request(requestOf(asked, pick, random))
       if (!counts) return
-      if (answer.statusCode < 300) latencies.push(performance.now() - meantAt)
-      else errors[answer.statusCode] = (errors[answer.statusCode] ?? 0) + 1
+      if (status < 300) latencies.push(performance.now() - meantAt)
+      else errors[status] = (errors[status] ?? 0) + 1
     } catch (fault) {
       const name = fault instanceof Error ? fault.message : String(fault)
       errors[name] = (errors[name] ?? 0) + 1
@@ -141,7 +146,7 @@ async function run(asked: Plan): Promise<LoadResult> {
   if (asked.rate) await open(asked.seconds, asked.rate)
   else await closed(asked.seconds, true)
   const seconds = (performance.now() - begin) / 1_000
-  await pool.close()
+  clients.close()
   latencies.sort((a, b) => a - b)
   const at = (share: number): number =>
     latencies[Math.min(latencies.length - 1, Math.ceil(share * latencies.length) - 1)] ?? 0

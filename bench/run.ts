@@ -1,4 +1,4 @@
-// `npm run bench -- [NAME…] [--json] [--quick]`: runs benches one after the other, prints a table or JSON.
+// `npm run bench -- [NAME…] [--json] [--quick] [--seed N]`: runs benches one after the other, prints a table or JSON.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { batch } from './batch.ts'
@@ -11,7 +11,9 @@ import { intake } from './intake.ts'
 import { latency } from './latency.ts'
 import { reads } from './reads.ts'
 import { start } from './start.ts'
+import { benchSeed } from './seed.ts'
 import { storage } from './storage.ts'
+import { measuredOn } from './world.ts'
 
 const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = {
   intake,
@@ -28,8 +30,9 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+  options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, seed: { type: 'string' } },
 })
+if (values.seed !== undefined) process.env['HOLDFAST_BENCH_SEED'] = values.seed
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES)
 const unknown = names.find((name) => !(name in BENCHES))
 if (unknown) {
@@ -46,9 +49,14 @@ for (const name of names) {
   if (!values.json) print(name, figures)
 }
 if (values.json) {
-  const machine = { cores: cpus().length, cpu: cpus()[0]?.model, node: process.version }
+  const machine = {
+    cores: cpus().length,
+    cpu: cpus()[0]?.model,
+    node: process.version,
+    ...measuredOn,
+  }
   process.stdout.write(
-    `${JSON.stringify({ at: new Date().toISOString(), machine, effort, results }, null, 2)}\n`,
+    `${JSON.stringify({ at: new Date().toISOString(), machine, seed: benchSeed(), effort, results }, null, 2)}\n`,
   )
 }
 

@@ -13,12 +13,16 @@ import type { ThrowawayCluster } from '#platform/embedded/index.ts'
 import { migrate } from '#platform/index.ts'
 import { makeBaseline } from './baseline/schema.ts'
 import type { LoadPlan, LoadResult } from './load.ts'
+import { benchSeed } from './seed.ts'
 import { stockOurs } from './stock-ours.ts'
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 /** The master key of every bench server. */
 export const BENCH_MASTER_KEY = Buffer.alloc(32, 3)
+
+/** What this process measured on; set when a world opens. */
+export const measuredOn: { postgres?: string } = {}
 
 /** One PostgreSQL with both sides' databases, stocked alike. */
 export type World = {
@@ -64,6 +68,8 @@ export async function openWorld(products = 1_000): Promise<World> {
     cluster.adminUrl.replace(/\/postgres(?=\?|$)/, '/holdfast'),
     'analyze catalog.product, inventory.stock',
   )
+  const [version] = await asAdmin(cluster.adminUrl, 'show server_version')
+  measuredOn.postgres = String(version?.['server_version'])
   const servers: Server[] = []
   const start = async (file: string, args: string[], env: NodeJS.ProcessEnv): Promise<Server> => {
     const server = await startServer(file, args, env)
@@ -116,14 +122,14 @@ async function startServer(file: string, args: string[], env: NodeJS.ProcessEnv)
 export async function load(
   world: World,
   server: Server,
-  plan: Omit<LoadPlan, 'url'>,
+  plan: Omit<LoadPlan, 'url' | 'seed'>,
 ): Promise<Measured> {
   const child: ChildProcess = spawn(process.execPath, [here('load.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout ?? process.stdin })[Symbol.asyncIterator]()
-  child.stdin?.end(`${JSON.stringify({ ...plan, url: server.url })}\n`)
+  child.stdin?.end(`${JSON.stringify({ ...plan, url: server.url, seed: benchSeed() })}\n`)
   await lines.next()
   const postmaster = Number(
     (

@@ -12,7 +12,13 @@ const figure = z.object({
 })
 const report = z.object({
   at: z.string(),
-  machine: z.object({ cores: z.number(), cpu: z.string().optional(), node: z.string() }),
+  machine: z.object({
+    cores: z.number(),
+    cpu: z.string().optional(),
+    node: z.string(),
+    postgres: z.string().optional(),
+  }),
+  seed: z.number(),
   effort: z.object({ pairs: z.number(), seconds: z.number() }),
   results: z.record(z.string(), z.array(figure)),
 })
@@ -22,12 +28,12 @@ const pages = files.map((file) => report.parse(JSON.parse(readFileSync(file, 'ut
 const shown = (value: number | null): string =>
   value === null ? 'not measured' : Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
 
-const sections = pages.flatMap(({ at, machine, effort, results }) =>
+const sections = pages.flatMap(({ at, machine, seed, effort, results }) =>
   Object.entries(results).map(([name, figures]) =>
     [
       `## ${name}`,
       '',
-      `\`npm run bench -- ${name}${effort.pairs === 1 ? ' --quick' : ''}\`, ${at.slice(0, 10)}, ${machine.cores} cores (${machine.cpu ?? 'unknown'}), Node ${machine.node}, ${effort.pairs === 1 ? 'one pair' : `median of ${effort.pairs} interleaved pairs`} of ${effort.seconds} s.`,
+      `\`npm run bench -- ${name}${effort.pairs === 1 ? ' --quick' : ''}\`, ${at.slice(0, 10)}, ${machine.cores} cores (${machine.cpu ?? 'unknown'}), Node ${machine.node}, PostgreSQL ${machine.postgres ?? 'unknown'}, seed ${seed}, ${effort.pairs === 1 ? 'one pair' : `median of ${effort.pairs} interleaved pairs`} of ${effort.seconds} s.`,
       '',
       '| figure | value | goal | |',
       '|---|---|---|---|',
