@@ -35,6 +35,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'mutants',
+          include: ['tests/mutants/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
           name: 'crash',
           include: ['tests/crash/**/*.test.ts'],
           testTimeout: 7_200_000,
