@@ -33,8 +33,9 @@ async function backup(): Promise<{ ownerUrl: string; open: () => Promise<Context
   await admin.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${source}'`,
   )
-  await vi.waitFor(() =>
-    admin.query(`create database ${name} template ${source} owner holdfast_owner`),
+  await vi.waitFor(
+    () => admin.query(`create database ${name} template ${source} owner holdfast_owner`),
+    { timeout: 30_000 },
   )
   await admin.query(`grant connect on database ${name} to holdfast_app`)
   const rename = (url: string) => url.replace(source, name)
