@@ -21,6 +21,7 @@ import {
   sealOrders,
   selectContent,
 } from '../seal/seal-statements.ts'
+import { selectByKey } from '../ship/inbox-statements.ts'
 import type { KeyContents, ManifestEntry } from './ask-manifest.ts'
 
 const lockTaken = statement({
@@ -95,6 +96,9 @@ export async function adoptDispatch(
   const ids = [...accepted, ...rejected.map((one) => one.id)]
   return withTransaction(context.database, async (tx) => {
     const orders = await many(tx, lockTaken, { merchant, ids })
+    // Read under the locks: another comparison may have taken it back meanwhile.
+    const [own] = await many(tx, selectByKey, { merchant, keys: [phantom.entry.key] })
+    if (own) return { kind: 'adopted', dispatch: own.id }
     const rebuilt = await rebuild(tx, merchant, phantom, orders)
     if (rebuilt && orders.length === ids.length) {
       const frame = { merchant, prover, provenance, orders }
@@ -119,6 +123,8 @@ async function rebuild(
   { partner, entry, contents }: Phantom,
   taken: readonly Taken[],
 ): Promise<Rebuilt | undefined> {
+  // What was recalled in part does not say which part.
+  if (entry.state === 'recall_partial') return undefined
   if (
     taken.length === 0 ||
     taken.some((one) => one.state !== 'open' || one.partner_id !== partner)

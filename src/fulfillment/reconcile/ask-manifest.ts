@@ -43,7 +43,7 @@ const contents = z.object({
   accepted: z.array(z.string().max(64)).max(1_000),
   rejected: z.array(z.object({ id: z.string().max(64), code: z.string().max(64) })).max(1_000),
 })
-/** What a partner says that a key holds; undefined where it was recalled or is not known. */
+/** What a partner says that a key holds. */
 export type KeyContents = z.output<typeof contents>
 
 // An entry has some 280 bytes, and an answer is read up to 64 KiB.
@@ -85,7 +85,7 @@ export async function askManifest(
   return accept({ entries, next })
 }
 
-/** What a partner holds under a key. Refused: `manifest_unavailable`. */
+/** What a partner holds under a key; undefined where it was recalled. Refused: `manifest_unavailable`. */
 export async function askContents(
   deps: AskDeps,
   partner: Partner,
@@ -94,7 +94,7 @@ export async function askContents(
   const asked = await ask(deps, partner, `/${key}`)
   if (!asked.ok) return asked
   const { status, body } = asked.value
-  if (status === 404 || status === 410) return accept(undefined)
+  if (status === 410) return accept(undefined)
   const json = status === 200 ? parseStrictJson(body) : undefined
   const told = json?.ok ? contents.safeParse(json.value) : undefined
   if (told?.success === true && told.data.key === key) return accept(told.data)

@@ -32,11 +32,11 @@ const refence = statement({
 
 const clearLane = statement({
   name: 'fulfillment.clear_lane',
-  params: { merchant: 'text', partner: 'text' },
+  params: { merchant: 'text', partner: 'text', epoch: 'int4' },
   row: { cleared_epoch: 'int4' },
   text: `
     insert into fulfillment.lane as l (merchant_id, partner_id, cleared_epoch)
-    select $merchant, $partner, i.fence_epoch from platform.instance i
+    select $merchant, $partner, i.fence_epoch from platform.instance i where i.fence_epoch = $epoch
         on conflict (merchant_id, partner_id) do update set cleared_epoch = excluded.cleared_epoch
      where l.cleared_epoch < excluded.cleared_epoch
     returning cleared_epoch`,
@@ -55,13 +55,15 @@ export async function releaseFrozen(
   merchant: string,
   release: {
     readonly partner: string
+    /** The epoch for which the books were compared; a later one needs another comparison. */
+    readonly epoch: number
     readonly known: readonly string[]
     readonly actor: string
     readonly reason: string
   },
 ): Promise<ReleasedLane | undefined> {
   const { partner, known, actor, reason } = release
-  const [lane] = await many(tx, clearLane, { merchant, partner })
+  const [lane] = await many(tx, clearLane, { merchant, partner, epoch: release.epoch })
   if (!lane) return undefined
   const moved = await many(tx, refence, { merchant, partner, known })
   const epoch = lane.cleared_epoch

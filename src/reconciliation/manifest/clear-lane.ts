@@ -8,12 +8,14 @@ import type { Context } from '#platform/index.ts'
 const countFrozen = statement({
   name: 'reconciliation.count_frozen',
   params: { merchant: 'text', partner: 'text' },
-  row: { frozen: 'int4' },
+  row: { frozen: 'int4', fence_epoch: 'int4' },
   text: `
-    select count(*)::int as frozen
-      from fulfillment.dispatch d, platform.instance i
-     where d.merchant_id = $merchant and d.partner_id = $partner and d.fence_epoch < i.fence_epoch
-       and d.state in ('queued', 'sending', 'unknown', 'needs_operator', 'quarantined')`,
+    select i.fence_epoch,
+           (select count(*)::int from fulfillment.dispatch d
+             where d.merchant_id = $merchant and d.partner_id = $partner
+               and d.fence_epoch < i.fence_epoch
+               and d.state in ('queued', 'sending', 'unknown', 'needs_operator', 'quarantined')) as frozen
+      from platform.instance i`,
 })
 
 /**
@@ -35,7 +37,8 @@ export async function clearLane(
       const detail = `${left.frozen} dispatches of ${wish.partner} wait for an answer: ask it, and resolve each.`
       return refuse('dispatch_state', detail)
     }
-    const released = await releaseFrozen(tx, merchant, { ...wish, known: [] })
+    const epoch = left?.fence_epoch ?? 0
+    const released = await releaseFrozen(tx, merchant, { ...wish, epoch, known: [] })
     return accept({ wasShut: released !== undefined })
   })
 }

@@ -144,6 +144,7 @@ async function openLane(
   if (!isGreen) return 0
   const released = await releaseFrozen(tx, merchant, {
     partner: partner.id,
+    epoch: begin.fence_epoch,
     known: reading.waitingKeys,
     actor: wish.actor,
     reason: 'the books agree with the manifest of the partner',

@@ -177,6 +177,8 @@ test('what is due is compared once, however many workers look', async () => {
   const worker = startReconciliation(warehouse.deps, { pollMs: 20 })
   const causes = async () =>
     (await listRuns(warehouse.context.database, 'main', { limit: 10 })).map((one) => one.cause)
-  await vi.waitFor(async () => expect(await causes()).toEqual(['nightly', 'quarter_hour']))
+  await vi.waitFor(async () => expect(await causes()).toEqual(['nightly', 'quarter_hour']), {
+    timeout: 20_000,
+  })
   await worker.stop()
 })
