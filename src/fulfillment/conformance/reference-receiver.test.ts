@@ -1,52 +1,17 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { appendFile, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
-import { z } from 'zod'
-import { newId, systemClock } from '#kernel/index.ts'
-import { openOutbound } from '#platform/outbound/index.ts'
+import { expect, test } from 'vitest'
+import { newId } from '#kernel/index.ts'
 import { newWebhookSecret } from '#platform/webhooks/index.ts'
+import { folder, startScript, world } from './example.fixture.ts'
 import { measurePartner } from './measure-partner.ts'
 import type { Measurement } from './measure-partner.ts'
 import { probeBody } from './probe-body.ts'
 import { probeExchange } from './probe-exchange.ts'
 
-const RECEIVER = fileURLToPath(new URL('../../../examples/receiver/receiver.js', import.meta.url))
 const identity = { merchant: 'main', partner: 'example' }
-
-async function folder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'receiver-'))
-  onTestFinished(() => rm(path, { recursive: true, force: true }))
-  return path
-}
-
-/** The example as its own process; `kill` is kill -9. */
-async function startExample(file: string, secret: string) {
-  const child = spawn(process.execPath, [RECEIVER, '--file', file], {
-    env: { HDP_SECRETS: `${newWebhookSecret()},${secret}` },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const gone = once(child, 'exit')
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await gone
-  }
-  onTestFinished(kill)
-  const [line]: unknown[] = await once(createInterface(child.stdout), 'line')
-  const { url } = z.object({ url: z.string() }).parse(JSON.parse(String(line)))
-  const target = { partner: { url, allowPrivate: true }, secrets: [secret] }
-  return { target, kill }
-}
-
-const world = () => {
-  const outbound = openOutbound()
-  onTestFinished(() => outbound.close())
-  return { outbound, clock: systemClock }
-}
+const startExample = (file: string, secret: string) =>
+  startScript('receiver/receiver.js', ['--file', file], secret)
 
 const notPassed = ({ checks }: Measurement) =>
   checks.filter((one) => one.outcome !== 'passed').map(({ name, found }) => ({ name, found }))
