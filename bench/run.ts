@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { batch } from './batch.ts'
 import type { Effort, Figure } from './figure.ts'
+import { dispatch } from './dispatch.ts'
 import { endToEnd } from './end-to-end.ts'
 import { events } from './events.ts'
 import { flashSale } from './flash-sale.ts'
@@ -22,6 +23,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
   'flash-sale': flashSale,
   latency,
   'end-to-end': endToEnd,
+  dispatch,
   storage,
   reads,
   start,

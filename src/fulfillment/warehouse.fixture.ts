@@ -24,7 +24,7 @@ import {
   sealHandOver,
   signApproval,
 } from '#wire/index.ts'
-import type { HandOverRecord, OpenedHandOver } from '#wire/index.ts'
+import type { HandOverRecord, OpenedHandOver, ReviewKey } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
 import { approvalCheck } from './seal/approval-check.ts'
 import { sealProver } from './seal/seal-proof.ts'
@@ -36,10 +36,15 @@ import type { WorkerDeps } from './dispatch/worker-deps.ts'
 export const MASTER_KEY = Buffer.alloc(32, 7)
 export const KEYS = reviewKeys(MASTER_KEY)
 
-type RecordOver = Partial<HandOverRecord> & { readonly forged?: boolean }
+type RecordOver = Partial<HandOverRecord> & {
+  readonly forged?: boolean
+  /** Signs with this key instead of the fixture's. */
+  readonly signing?: ReviewKey
+}
 
 /** One record with a right digest and, for a CLEAR, a right certificate. */
-export function record(orderId: string, over: RecordOver = {}): HandOverRecord {
+export function record(orderId: string, { signing, ...over }: RecordOver = {}): HandOverRecord {
+  const key = signing ?? KEYS.signing
   const lines = over.lines ?? [
     { line: 1, sku: 'A', qty: 1, allocations: [{ locationId: 'loc-shipco', qty: 1 }] },
   ]
@@ -54,7 +59,7 @@ export function record(orderId: string, over: RecordOver = {}): HandOverRecord {
     decisionNumber: 1,
     effectiveAtMs: Date.now() - 1_000,
     decidedBy: 'rules',
-    keyId: KEYS.signing.id,
+    keyId: key.id,
     verdict: 'clear' as const,
     ...over,
     lines,
@@ -78,7 +83,7 @@ export function record(orderId: string, over: RecordOver = {}): HandOverRecord {
     revision: base.revision,
     allocations: allocationsOf(lines),
   } as const
-  const proven = base.verdict === 'clear' ? signApproval(KEYS.signing, facts) : new Uint8Array()
+  const proven = base.verdict === 'clear' ? signApproval(key, facts) : new Uint8Array()
   return {
     ...base,
     orderDigest: over.orderDigest ?? digest,
