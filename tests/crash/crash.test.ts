@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
 import { receiveHandOver } from '#fulfillment/receive/receive-hand-over.ts'
 import { KEYS, opened, record } from '#fulfillment/warehouse.fixture.ts'
+import { recordFigure } from '../record-figure.ts'
 import { audit } from './audit.ts'
 import type { Audit } from './audit.ts'
 import { openCrashWorld, PARTNERS } from './crash-world.ts'
@@ -93,7 +94,7 @@ describe('real processes, real PostgreSQL, faulty wires', () => {
         accepted: found.accepted,
         workList: found.workList.length,
       }
-      console.info(JSON.stringify(report))
+      recordFigure('crash', { ...report, double: found.double.length, lost: found.lost.length })
       expect(found).toMatchObject({ double: [], lost: [], falselyAccepted: [], unknownToUs: [] })
       expect(found.pending).toEqual([])
       expect(found.ordered).toBeGreaterThanOrEqual(DISPATCHES)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { PartnerGrade } from '#partners/index.ts'
+import { recordFigure } from '../record-figure.ts'
 import { runSimulation } from './run-simulation.ts'
 import type { SimulationPlan, SimulationReport } from './run-simulation.ts'
 
@@ -58,12 +59,9 @@ describe('the rules of dispatch under virtual time', () => {
         expect({ again, ...harmOf(report) }).toEqual({ again, ...NO_HARM })
       }
       // The rule of three: none in n means, with 95 % confidence, fewer than 3 in n.
-      const bound = (3 / sum.dispatches).toExponential(1)
-      console.info(
-        `class ${grade}: 0 double, 0 lost of ${sum.dispatches} dispatches in ${sum.hours} simulated hours ` +
-          `(95 % upper bound ${bound}); ${sum.sends} sends, ${sum.crashes} crashes, ${sum.byHand} answered ` +
-          `by a person, of which ${sum.byHandShipped} had left`,
-      )
+      const upperBound95 = 3 / sum.dispatches
+      const seeds = `${FIRST_SEED} and on`
+      recordFigure('simulation', { grade, seeds, ...sum, double: 0, lost: 0, upperBound95 })
       expect(sum.dispatches).toBeGreaterThanOrEqual(Math.min(PER_GRADE, CHUNK))
     },
   )
@@ -89,10 +87,7 @@ describe('a partner that restores an old backup', () => {
       for (const key of ['restores', 'frozen', 'doubles', 'lost', 'dispatches'] as const)
         sum[key] += report[key]
     }
-    console.info(
-      `class A with ${sum.restores} restored backups: ${sum.frozen} times frozen, ${sum.doubles} double, ` +
-        `${sum.lost} lost of ${sum.dispatches} dispatches`,
-    )
+    recordFigure('restored backups', { grade: 'A', seeds: '1 to 8', ...sum })
     expect(sum.frozen).toBeGreaterThanOrEqual(sum.restores)
     expect(sum.lost).toBe(0)
     // Without the sequence every forgotten unknown is sent again: the freeze keeps it to the newest.
