@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { ServerResponse } from 'node:http'
 import { Client } from 'pg'
 import { Webhook } from 'standardwebhooks'
+import { vi } from 'vitest'
 import { orThrow, seededRandom } from '#kernel/index.ts'
 import { appendEvents, withTransaction } from '#platform/index.ts'
 import type { Context, NewEvent } from '#platform/index.ts'
@@ -130,6 +131,10 @@ export async function openShop() {
 
 const appendTo = (context: Context, events: readonly NewEvent[]): Promise<void> =>
   withTransaction(context.database, (tx) => appendEvents(tx, context.merchant, events))
+
+/** Polls a condition for as long as a busy machine may need. */
+export const eventually = <T>(body: () => T | Promise<T>, timeout = 30_000): Promise<T> =>
+  vi.waitFor(body, { timeout, interval: 25 })
 
 /** Cancelled orders: one public event each. */
 export const cancelled = (count: number, prefix = 'ord'): readonly NewEvent[] =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { accept } from '#kernel/index.ts'
 import { SCOPES } from '#platform/index.ts'
@@ -7,7 +7,7 @@ import type { HttpServer } from '#platform/http/index.ts'
 import { silentLog } from '../../tests/database.ts'
 import { eventStreams, subscriptionAdminRoutes } from './index.ts'
 import type { EventStreams } from './index.ts'
-import { cancelled, MASTER_KEY, openShop } from './receiver.fixture.ts'
+import { cancelled, eventually, MASTER_KEY, openShop } from './receiver.fixture.ts'
 
 let shop: Awaited<ReturnType<typeof openShop>>
 let server: HttpServer
@@ -55,7 +55,7 @@ test('pages of any size add up to the same feed, also where one event tells two 
     const data = { verdict: index % 2 === 0 ? 'hold' : 'clear', reasons: ['value'] }
     await shop.append({ subjectId: `ord_${index}`, kind: 'order.placed', data })
   }
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect((await readFeed(`after=${start}&limit=500`)).items).toHaveLength(24),
   )
   const whole = (await readFeed(`after=${start}&limit=500`)).items.map((one) => one.id)
@@ -146,13 +146,13 @@ test('a stream that breaks off goes on behind the last event id', async () => {
   const first = await reading
   const last = first[2]
   const rest = await readStream('kinds=order.cancelled', 2, { 'last-event-id': last?.id ?? '' })
-  const whole = await vi.waitFor(async () => {
+  const whole = await eventually(async () => {
     const { items } = await readFeed(`after=${start}&kinds=order.cancelled&limit=500`)
     expect(items).toHaveLength(5)
     return items.map((one) => one.id)
   })
   expect([...first.slice(0, 3), ...rest.slice(0, 2)].map((one) => one.event)).toEqual(whole)
-  await vi.waitFor(() => expect(streams.count()).toBe(0))
+  await eventually(() => expect(streams.count()).toBe(0))
 })
 
 test('no more streams than may be are open', async () => {
@@ -167,7 +167,7 @@ test('no more streams than may be are open', async () => {
     json: { code: 'overloaded' },
   })
   for (const ending of endings) ending.abort()
-  await vi.waitFor(() => expect(streams.count()).toBe(0))
+  await eventually(() => expect(streams.count()).toBe(0))
 })
 
 const NEW = { url: 'https://shop.example/hooks/?', events: ['order.held'] }

@@ -15,6 +15,9 @@ beforeAll(async () => {
 })
 afterAll(() => test_.drop())
 
+const eventually = <T>(body: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(body, { timeout: 30_000, interval: 25 })
+
 /** A reader that follows the feed: each call goes on where the last one ended. */
 function follower(merchant: string, scanMax: number, kinds = ['a', 'b']) {
   let from: FeedPosition = FEED_START
@@ -90,7 +93,7 @@ test('a follower sees every event once, in one order, while transactions of all 
   const wanted = (await committed(merchant)).filter(({ kind }) => kind !== 'unwanted')
   expect(wanted.length).toBeGreaterThan(500)
   for (const { seen, readOn } of followers) {
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       while (!(await readOn())) continue
       expect(seen).toEqual(wanted.map(({ id }) => id))
     })
@@ -101,7 +104,7 @@ test('a transaction that is open holds back what is younger, and nothing is pass
   const merchant = 'm_long'
   const reader = follower(merchant, 100)
   await append(merchant)
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     await reader.readOn()
     expect(reader.seen).toHaveLength(1)
   })
@@ -112,7 +115,7 @@ test('a transaction that is open holds back what is younger, and nothing is pass
   expect(reader.seen).toHaveLength(1)
   expect((await feedHealth(test_.database, merchant)).lagS).toBeGreaterThan(0)
   await long.end('commit')
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     await reader.readOn()
     expect(reader.seen).toEqual((await committed(merchant)).map(({ id }) => id))
   })
@@ -129,7 +132,7 @@ test('a transaction that only reads holds nothing back', async () => {
   await client.query('select count(*) from platform.event')
   await append(merchant)
   const reader = follower(merchant, 10)
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     await reader.readOn()
     expect(reader.seen).toHaveLength(1)
   })
@@ -140,7 +143,7 @@ test('a row of another kind moves the head, so that nobody looks at it twice', a
   await append(merchant, 'unwanted', 5)
   const page = async () =>
     readFeed(test_.database, merchant, { from: FEED_START, kinds: ['a'], scanMax: 5 })
-  await vi.waitFor(async () => expect((await page()).head.id).not.toBe(''))
+  await eventually(async () => expect((await page()).head.id).not.toBe(''))
   expect(await page()).toMatchObject({ events: [], isEnd: false })
 })
 
