@@ -25,9 +25,12 @@ export async function addLocation(
   merchant: string,
   location: { id: string; name: string },
 ): Promise<void> {
-  const known = await many(tx, selectLocations, { merchant })
-  if (known.some((one) => one.id === location.id)) return
-  await change(tx, insertLocation, { merchant, ...location })
+  // Two at once draw the same rank, and the second inserts nothing: it sees the first and draws again.
+  for (;;) {
+    const known = await many(tx, selectLocations, { merchant })
+    if (known.some((one) => one.id === location.id)) return
+    if ((await change(tx, insertLocation, { merchant, ...location })) === 1) return
+  }
 }
 
 /** All locations in order of rank. */
