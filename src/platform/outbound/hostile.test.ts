@@ -82,7 +82,7 @@ beforeAll(async () => {
   open = client()
   port = await listen((request, response) => {
     seen.push(request.url ?? '')
-    response.setHeader('connection', 'close')
+    if (request.url !== '/kept-open') response.setHeader('connection', 'close')
     if (request.url === '/metadata') {
       response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end()
     } else response.end('{}')
@@ -180,6 +180,17 @@ describe('a name', () => {
     expect(await get(url, ['127.0.0.2/32', '10.0.0.0/8'])).toEqual(REFUSED)
     expect(await get(url, [])).toEqual(REFUSED)
   })
+})
+
+test('a connection made for one endpoint is not used for another that may not make it', async () => {
+  const { resolve, asked } = resolving(['127.0.0.1'])
+  const outbound = client(resolve)
+  const url = `http://localhost:${port}/kept-open`
+  const mine = ['127.0.0.0/8']
+  expect(await get(url, mine, outbound)).toMatchObject({ kind: 'reply', status: 200 })
+  expect(await get(url, mine, outbound)).toMatchObject({ kind: 'reply', status: 200 })
+  expect(asked).toHaveLength(1)
+  expect(await get(url, ['10.0.0.0/8'], outbound)).toEqual(REFUSED)
 })
 
 test('a redirect to the metadata service is an answer, and is not followed', async () => {
