@@ -173,3 +173,30 @@ describe('a partner that answers 429', () => {
     expect(orders).toHaveLength(2)
   })
 })
+
+describe('a partner that restored an old backup', () => {
+  test('is stopped by its own sequence before anything is sent again, and a case says so', async () => {
+    const before = await hand()
+    await start()
+    await reaches(before, { state: 'accepted' })
+    await worker?.stop()
+    worker = undefined
+    // It forgets the last acceptances, and the request that finds it so is lost on its way.
+    await house.faults([
+      { match: { method: 'GET', nth: 1 }, fault: 'partner_restore', value: 3 },
+      { match: { method: 'POST', nth: 1 }, fault: 'lose_request' },
+    ])
+    const order = await hand()
+    await start()
+    await reaches(order, { state: 'needs_operator', attempt: 1 })
+    expect(await house.query(`select paused_reason from partners.partner`)).toEqual([
+      { paused_reason: 'sequence_regressed' },
+    ])
+    await vi.waitFor(async () => {
+      const cases = await house.query(`select kind, subject_id from cases."case"`)
+      expect(cases).toEqual([{ kind: 'partner_regressed', subject_id: 'shipco' }])
+    })
+    expect(await acceptances(order)).toEqual([])
+    await house.asOwner(`update partners.partner set paused_at = null, paused_reason = null`)
+  })
+})
