@@ -187,9 +187,15 @@ test('a connection made for one endpoint is not used for another that may not ma
   const outbound = client(resolve)
   const url = `http://localhost:${port}/kept-open`
   const mine = ['127.0.0.0/8']
-  expect(await get(url, mine, outbound)).toMatchObject({ kind: 'reply', status: 200 })
-  expect(await get(url, mine, outbound)).toMatchObject({ kind: 'reply', status: 200 })
-  expect(asked).toHaveLength(1)
+  // A reply can be read before its connection counts as idle, so the next request may open another.
+  // Once a request asks for no address, a connection is known to be kept open.
+  let isKept = false
+  for (let request = 0; request < 50 && !isKept; request += 1) {
+    const questions = asked.length
+    expect(await get(url, mine, outbound)).toMatchObject({ kind: 'reply', status: 200 })
+    isKept = asked.length === questions
+  }
+  expect(isKept).toBe(true)
   expect(await get(url, ['10.0.0.0/8'], outbound)).toEqual(REFUSED)
 })
 
