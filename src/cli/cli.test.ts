@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -51,6 +52,30 @@ const placed = async (): Promise<number> => {
   )
   return rows[0]?.n ?? 0
 }
+
+describe('where there is no database', () => {
+  test.each([
+    ['a question', ['status']],
+    ['an import', ['import', 'orders', 'orders.ndjson']],
+    ['a fence', ['db', 'fence', '--reason', 'r']],
+    ['a role', ['serve', '--roles', 'web']],
+  ])('%s is refused, and makes none', async (_, args) => {
+    const empty = join(folder, 'empty')
+    const { code, stdout, stderr } = await runCli(args, { HOLDFAST_DATA_DIR: empty })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^database_unavailable: There is no database in /)
+    expect(existsSync(empty)).toBe(false)
+  })
+
+  test.each([
+    ['a file system without folders', '/proc/holdfast'],
+    ['a path below a file', `${import.meta.filename}/data`],
+  ])('%s is no place to make one', async (_, dataDir) => {
+    const { code, stderr } = await runCli(['up'], { HOLDFAST_DATA_DIR: dataDir })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^database_unavailable: The data directory cannot be used: /)
+  })
+})
 
 describe('wrong usage', () => {
   test.each([

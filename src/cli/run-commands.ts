@@ -5,6 +5,7 @@ import { orThrow, refuse, RefusedError } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { createLog, migrate, raiseFenceEpoch } from '#platform/index.ts'
 import type { Config } from '#platform/index.ts'
+import { prepareDataDir } from '#platform/embedded/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import { cliActor, cliConfig } from './with-installation.ts'
 
@@ -26,6 +27,7 @@ export function addRunCommands(program: Command): void {
       const say = sayTo(json ? process.stderr : process.stdout)
       const { runUp } = await import('#roles/index.ts')
       const config = cliConfig()
+      orThrow(await prepareDataDir(config.dataDir))
       const log = createLog({ level: config.logLevel, file: join(config.dataDir, 'holdfast.log') })
       const serving = orThrow(await runUp(config, { demo, log, say }))
       return { json: toJson(serving), text: '', staysUp: true }
@@ -98,7 +100,7 @@ async function migrateGround(config: Config): Promise<Outcome<{ applied: readonl
   if (config.migrationDatabaseUrl) return migrate(config.migrationDatabaseUrl)
   if (config.databaseUrl) return ownerNeeded()
   const { findGround } = await import('#roles/index.ts')
-  const ground = orThrow(await findGround(config))
+  const ground = orThrow(await findGround(config, { mayCreate: true }))
   try {
     return await migrate(ground.ownerUrl ?? ground.runtimeUrl)
   } finally {

@@ -10,7 +10,7 @@ import {
   recordProvenance,
 } from '#platform/index.ts'
 import type { Config, Context, Log } from '#platform/index.ts'
-import { attachEmbedded, readMasterKey, startEmbedded } from '#platform/embedded/index.ts'
+import { attachEmbedded, hasCluster, readMasterKey, startEmbedded } from '#platform/embedded/index.ts'
 import { startFlagReader } from '#flags/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { orderPlacing, orderTokens } from '#orders/index.ts'
@@ -44,15 +44,23 @@ export type Installation = {
 
 /**
  * Finds the database: the configured one, else the embedded one that a live process runs, else the
- * embedded one started for as long as this process needs it. With `isOwn` never the one of another
+ * embedded one started for as long as this process needs it. Where none was made yet, refuses with
+ * `database_unavailable` unless it `mayCreate` one: a question asked in the wrong folder must not be
+ * answered by an empty shop. With `isOwn` it creates too, and never takes the database of another
  * process: it would stop with that process, so it is refused with `data_dir_busy`.
  */
 export async function findGround(
   config: Config,
-  { isOwn = false }: { isOwn?: boolean } = {},
+  { isOwn = false, mayCreate = isOwn }: { isOwn?: boolean; mayCreate?: boolean } = {},
 ): Promise<Outcome<Ground>> {
   if (config.databaseUrl) return configuredGround(config, config.databaseUrl)
   if (isOwn) return embeddedGround(config)
+  if (!mayCreate && !(await hasCluster(config.dataDir))) {
+    return refuse(
+      'database_unavailable',
+      `There is no database in ${config.dataDir}. \`holdfast up\` makes one, \`HOLDFAST_DATABASE_URL\` names another.`,
+    )
+  }
   const running = await attachEmbedded(config.dataDir)
   if (running.ok) {
     const masterKey = await readMasterKey(config.dataDir)

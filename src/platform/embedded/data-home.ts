@@ -12,7 +12,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { unlessMissing } from './durable-file.ts'
+import { hasCode, unlessMissing } from './durable-file.ts'
 import { canTraverse, findUnprivilegedUser, isRoot, userOfUid } from './unprivileged-user.ts'
 import type { SystemUser } from './unprivileged-user.ts'
 
@@ -51,6 +51,30 @@ export async function prepareHome(wanted: string): Promise<Outcome<DataHome>> {
   return found
 }
 
+/** Makes the data directory itself. Refuses with `database_unavailable` where it cannot be made. */
+export async function prepareDataDir(wanted: string): Promise<Outcome<void>> {
+  try {
+    return accept(await makeFolder(resolve(wanted), isRoot() ? 0o711 : 0o700))
+  } catch (fault) {
+    return refuseUnusable(fault)
+  }
+}
+
+/** True where a cluster was made for this data directory before. */
+export async function hasCluster(wanted: string): Promise<boolean> {
+  return (await unlessMissing(stat(join(resolve(wanted), 'postgres', 'PG_VERSION')))) !== undefined
+}
+
+// A folder that may not be written, a full disk, a path below a file, a file system without folders.
+const UNUSABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOENT', 'ENOTDIR', 'EEXIST']
+
+/** A refusal for what the file system said of the data directory; any other fault is thrown again. */
+export function refuseUnusable(fault: unknown): Outcome<never> {
+  if (fault instanceof Error && hasCode(fault, ...UNUSABLE))
+    return refuse('database_unavailable', `The data directory cannot be used: ${fault.message}`)
+  throw fault
+}
+
 /** Finds the folders without making any. Refuses where root has no account to drop to. */
 export async function findHome(wanted: string): Promise<Outcome<DataHome>> {
   const dataDir = await realpath(wanted)
@@ -87,12 +111,29 @@ async function serverUser(cluster: string): Promise<SystemUser | undefined> {
   return findUnprivilegedUser()
 }
 
-/** Makes a folder with this mode and owner whatever the umask; one that exists keeps its mode. */
+/**
+ * Makes a folder, and those above it, with this mode and owner whatever the umask; one that exists
+ * keeps its mode. Throws the system's error, named by its path, where none can be made.
+ */
 export async function makeFolder(path: string, mode: number, user?: SystemUser): Promise<void> {
-  const isNew = (await mkdir(path, { recursive: true, mode })) !== undefined
+  const isNew = await isMade(path, mode)
   // The umask takes from what others may do, never from the owner; links are not followed.
   if (isNew && (mode & 0o077) !== 0) await chmod(path, mode)
   if (isNew && user) await lchown(path, user.uid, user.gid)
+}
+
+// Not `recursive: true`: below a file system that takes no folders (/proc), Node's own never ends.
+async function isMade(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode })
+    return true
+  } catch (fault) {
+    if (hasCode(fault, 'EEXIST') && (await stat(path)).isDirectory()) return false
+    const above = dirname(path)
+    if (!hasCode(fault, 'ENOENT') || (await unlessMissing(stat(above)))) throw fault
+    await isMade(above, mode)
+    return isMade(path, mode)
+  }
 }
 
 async function linkCluster(link: string, cluster: string): Promise<void> {

@@ -1,4 +1,5 @@
 export { attachEmbedded } from './attach-embedded.ts'
+export { hasCluster, prepareDataDir } from './data-home.ts'
 export { readMasterKey } from './secrets.ts'
 export { startEmbedded } from './start-embedded.ts'
 export type { EmbeddedPostgres } from './start-embedded.ts'

@@ -1,8 +1,7 @@
-import { accept, refuse } from '#kernel/index.ts'
+import { accept } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { prepareHome } from './data-home.ts'
+import { prepareHome, refuseUnusable } from './data-home.ts'
 import type { DataHome } from './data-home.ts'
-import { hasCode } from './durable-file.ts'
 import { claimOwnership } from './ownership.ts'
 import { roleUrls, superuserUrl } from './roles.ts'
 import { runCluster } from './run-cluster.ts'
@@ -39,9 +38,7 @@ export async function startOwned(
     const place = await prepareHome(options.dataDir)
     return place.ok ? await startIn(place.value, options) : place
   } catch (fault) {
-    if (fault instanceof Error && hasCode(fault, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'))
-      return refuse('database_unavailable', `The data directory cannot be used: ${fault.message}`)
-    throw fault
+    return refuseUnusable(fault)
   }
 }
 
