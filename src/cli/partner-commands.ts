@@ -8,10 +8,11 @@ import { withTransaction } from '#platform/index.ts'
 import { addAllowCommand } from './allow-networks.ts'
 import { addCommand, addGroup } from './command.ts'
 import { table, time } from './format-text.ts'
+import { addSecretCommands } from './partner-secret-commands.ts'
 import { addProbeCommand } from './probe-command.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `partners add`, `partners list`, `partners probe`. */
+/** `partners add|list|allow|probe|secrets|rotate-secret|retire-secret`. */
 export function addPartnerCommands(program: Command): void {
   const group = addGroup(program, 'partners', 'fulfillment partners and their stock locations')
   addAllowCommand(group)
@@ -101,6 +102,7 @@ export function addPartnerCommands(program: Command): void {
       }),
   })
   addProbeCommand(group)
+  addSecretCommands(group)
 }
 
 function partnerJson(partner: Partner) {

@@ -1,6 +1,7 @@
 import { RECONCILIATION_REFUSALS } from './refusal-reconciliation.ts'
 import { LAB_REFUSALS } from './refusal-lab.ts'
 import { EVENT_REFUSALS } from './refusal-events.ts'
+import { PARTNER_REFUSALS } from './refusal-partners.ts'
 
 /**
  * The one catalogue of refusal codes, for HTTP (RFC 9457 `code`), gRPC (Connect code names), CLI and
@@ -262,6 +263,7 @@ export const REFUSALS = {
     grpc: 'data_loss',
     means: 'a partner said yes without echoing what was sent',
   },
+  ...PARTNER_REFUSALS,
   ...RECONCILIATION_REFUSALS,
   ...EVENT_REFUSALS,
   // The house

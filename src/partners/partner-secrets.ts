@@ -1,58 +1,85 @@
-import { many, read, statement } from '#platform/index.ts'
+import { liveSecrets, liveSecretsIn, secretStates } from '#platform/secrets/index.ts'
+import type { LiveSecret, SecretState } from '#platform/secrets/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
-import { openSecret } from './seal-secret.ts'
 
 /** `dispatch` signs what we send, `event` verifies what the partner sends. */
 export type SecretDirection = 'dispatch' | 'event'
 
-const selectLive = statement({
-  name: 'partners.select_live_secrets',
-  params: { merchant: 'text', partner: 'text', direction: 'text' },
-  row: { number: 'int4', sealed: 'bytea' },
-  text: `
-    select number, sealed from partners.secret
-     where merchant_id = $merchant and partner_id = $partner and direction = $direction
-       and retired_at is null
-     order by number desc
-     limit 10`,
-})
+/** One of a partner's two rings of secrets. */
+export type PartnerRing = {
+  readonly merchant: string
+  readonly partner: string
+  readonly direction: SecretDirection
+}
+
+/** A ring as the platform names its owner. */
+export function ringOf({ merchant, partner, direction }: PartnerRing) {
+  return { merchant, owner: `${partner}|${direction}` }
+}
 
 /** Reads a partner's live secrets, newest first; empty for an unknown partner. */
 export type PartnerSecrets = {
   readonly live: (partner: string, direction: SecretDirection) => Promise<readonly string[]>
+  /**
+   * The same with their numbers. `isFresh` reads again what is in memory, once for all who ask meanwhile:
+   * for a signature that the kept ones do not explain.
+   */
+  readonly numbered: (
+    partner: string,
+    direction: SecretDirection,
+    options?: { readonly isFresh: boolean },
+  ) => Promise<readonly LiveSecret[]>
 }
 
-const CACHE_MS = 10_000
+const CACHE_MS = 1_000
 const CACHED_MAX = 1_000
 
-/** A reader that keeps at most 1,000 answers for 10 s each: a rotation is seen within that time. */
+/** A reader that keeps at most 1,000 answers for 1 s each: a rotation is seen within that time. */
 export function partnerSecrets(context: Context, masterKey: Uint8Array): PartnerSecrets {
-  const cache = new Map<string, { readAtMs: number; secrets: readonly string[] }>()
+  const cache = new Map<string, { readAtMs: number; secrets: readonly LiveSecret[] }>()
+  const underWay = new Map<string, Promise<readonly LiveSecret[]>>()
+  const { merchant, database, clock } = context
+
+  const readAgain = async (ring: PartnerRing, name: string): Promise<readonly LiveSecret[]> => {
+    const readAtMs = clock.monotonicMs()
+    const secrets = await liveSecrets(database, masterKey, ringOf(ring))
+    if (cache.size >= CACHED_MAX) cache.clear()
+    // An unknown partner is not kept: names from outside must not push real ones out.
+    if (secrets.length > 0) cache.set(name, { readAtMs, secrets })
+    return secrets
+  }
+  const numbered: PartnerSecrets['numbered'] = async (partner, direction, options) => {
+    const name = `${partner}|${direction}`
+    const kept = cache.get(name)
+    const isKept = kept !== undefined && clock.monotonicMs() - kept.readAtMs < CACHE_MS
+    if (isKept && options?.isFresh !== true) return kept.secrets
+    const begun = underWay.get(name)
+    if (begun) return begun
+    const reading = readAgain({ merchant, partner, direction }, name)
+    underWay.set(name, reading)
+    return reading.finally(() => underWay.delete(name))
+  }
   return {
-    async live(partner, direction) {
-      const name = `${partner}|${direction}`
-      const nowMs = context.clock.monotonicMs()
-      const kept = cache.get(name)
-      if (kept && nowMs - kept.readAtMs < CACHE_MS) return kept.secrets
-      const { merchant } = context
-      const rows = await read(context.database, selectLive, { merchant, partner, direction })
-      const secrets = rows.map((row) =>
-        openSecret(masterKey, { merchant, partner, direction, number: row.number }, row.sealed),
-      )
-      if (cache.size >= CACHED_MAX) cache.clear()
-      // An unknown partner is not kept: names from outside must not push real ones out.
-      if (secrets.length > 0) cache.set(name, { readAtMs: nowMs, secrets })
-      return secrets
-    },
+    numbered,
+    live: async (partner, direction) =>
+      (await numbered(partner, direction)).map((one) => one.secret),
   }
 }
 
 /** The live secrets inside a transaction, newest first. */
-export async function liveSecretsIn(
+export async function liveSecretsOf(
   tx: Transaction,
   masterKey: Uint8Array,
-  place: { merchant: string; partner: string; direction: SecretDirection },
+  ring: PartnerRing,
 ): Promise<readonly string[]> {
-  const rows = await many(tx, selectLive, place)
-  return rows.map((row) => openSecret(masterKey, { ...place, number: row.number }, row.sealed))
+  return (await liveSecretsIn(tx, masterKey, ringOf(ring))).map((one) => one.secret)
+}
+
+/** What is known of every secret of a ring, newest first, but the secrets. */
+export async function partnerSecretStates(
+  { database, merchant }: Context,
+  partner: string,
+  direction: SecretDirection,
+): Promise<readonly SecretState[]> {
+  return secretStates(database, ringOf({ merchant, partner, direction }))
 }

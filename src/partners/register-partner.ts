@@ -10,13 +10,13 @@ import {
 } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import { networksFor } from '#platform/outbound/index.ts'
+import { addSecret } from '#platform/secrets/index.ts'
 import { isWebhookSecret, newWebhookSecret } from '#platform/webhooks/index.ts'
 import { checkNetworks, checkPartnerUrl } from './partner-url.ts'
 import { partnerOf, selectPartner } from './partner.ts'
 import type { Partner } from './partner.ts'
-import { liveSecretsIn } from './partner-secrets.ts'
+import { liveSecretsOf, ringOf } from './partner-secrets.ts'
 import type { SecretDirection } from './partner-secrets.ts'
-import { sealSecret } from './seal-secret.ts'
 
 /** A partner to register. A secret that is not given is made: `whsec_` and 32 random bytes. */
 export type NewPartner = {
@@ -55,15 +55,6 @@ const insertPartner = statement({
        allowed_networks)
     values ($merchant, $id, $name, $url, $location, $concurrency, $private, $networks)
     on conflict do nothing`,
-})
-
-const insertSecrets = statement({
-  name: 'partners.insert_secrets',
-  params: { merchant: 'text', partner: 'text', directions: 'text[]', sealed: 'bytea[]' },
-  text: `
-    insert into partners.secret (merchant_id, partner_id, direction, number, sealed)
-    select $merchant, $partner, s.direction, 1, s.sealed
-      from unnest($directions, $sealed) as s(direction, sealed)`,
 })
 
 /**
@@ -157,14 +148,10 @@ async function storeSecrets(
   partner: string,
   secrets: Record<SecretDirection, string>,
 ): Promise<void> {
-  const seal = (direction: SecretDirection) =>
-    sealSecret(masterKey, { merchant, partner, direction, number: 1 }, secrets[direction])
-  await change(tx, insertSecrets, {
-    merchant,
-    partner,
-    directions: ['dispatch', 'event'],
-    sealed: [seal('dispatch'), seal('event')],
-  })
+  for (const direction of ['dispatch', 'event'] as const) {
+    const ring = ringOf({ merchant, partner, direction })
+    await addSecret(tx, masterKey, { ...ring, number: 1, secret: secrets[direction] })
+  }
 }
 
 async function hasSecrets(
@@ -177,7 +164,7 @@ async function hasSecrets(
     const given = input.secrets?.[direction]
     if (given === undefined) continue
     const place = { merchant, partner: input.id, direction }
-    if (!(await liveSecretsIn(tx, masterKey, place)).includes(given)) return false
+    if (!(await liveSecretsOf(tx, masterKey, place)).includes(given)) return false
   }
   return true
 }

@@ -7,6 +7,7 @@ import { fulfillmentRoutes } from '#fulfillment/index.ts'
 import { availability, inventoryRoutes, productOnSale } from '#inventory/index.ts'
 import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
 import type { OrdersDeps } from '#orders/index.ts'
+import { partnerSecretRoutes } from '#partners/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import type { AnyRoute } from '#platform/index.ts'
 import { reconciliationRoutes } from '#reconciliation/index.ts'
@@ -37,6 +38,7 @@ export function allRoutes(deps: {
     }),
     ...inventoryRoutes(context),
     ...fulfillmentRoutes({ context, secrets: deps.secrets }),
+    ...partnerSecretRoutes({ context, masterKey: deps.masterKey }),
     ...caseRoutes(context),
     ...reconciliationRoutes({ context }),
     ...accessRoutes(context, deps.authenticator),

@@ -124,7 +124,7 @@ export async function createSubscription(
     }
     const made = await insert(tx, { merchant, id, actor, wanted, position: from.value.position })
     if (!made.ok) return made
-    const secret = await makeSecret(tx, masterKey, { merchant, subscription: id, number: 1 })
+    const secret = await makeSecret(tx, masterKey, { merchant, subscription: id })
     return accept({ id, secret, isReplay: false })
   })
 }

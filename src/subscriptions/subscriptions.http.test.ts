@@ -213,9 +213,7 @@ test('a subscription is shown without its secret, which rests sealed', async () 
   expect((await call('GET', `/admin/webhooks/${String(shown['id'])}`)).json).toEqual(shown)
   const list = JSON.stringify((await call('GET', '/admin/webhooks')).json)
   expect(list).toContain(String(shown['id']))
-  const rows = await shop.rows(
-    `select encode(sealed, 'escape') as sealed from subscriptions.secret`,
-  )
+  const rows = await shop.rows(`select encode(sealed, 'escape') as sealed from platform.secret`)
   const audit = await shop.rows(`select * from platform.audit`)
   expect(list + JSON.stringify([rows, audit])).not.toContain(String(secret))
   expect(audit.filter((one) => one['action'] === 'webhook.created')).not.toHaveLength(0)

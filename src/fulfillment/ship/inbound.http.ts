@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { accept, refuse } from '#kernel/index.ts'
+import { accept } from '#kernel/index.ts'
 import { route } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
-import { parseStrictJson, verifyWebhook } from '#platform/webhooks/index.ts'
+import { parseStrictJson } from '#platform/webhooks/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import { keepEvent } from './keep-event.ts'
+import { verifyPartner } from './verify-partner.ts'
 
 const EVENT_BYTES_MAX = 1024 * 1024
 
@@ -24,19 +25,14 @@ export function inboundRoutes(deps: {
       params: z.object({ id: z.string().max(32) }),
       bodyMaxBytes: EVENT_BYTES_MAX,
       handle: async ({ params, headers, rawBody }) => {
-        const live = await secrets.live(params.id, 'event')
-        const nowS = Math.floor(context.clock.nowMs() / 1_000)
-        const verified = verifyWebhook({ secrets: live, headers, body: rawBody, nowS })
-        if (!verified.ok) {
-          const { detail } = verified.refusal
-          context.log.warn({ partner_id: params.id, detail }, 'a partner event did not verify')
-          // Why a signature fails is for our log: outside, an unknown partner looks the same.
-          return refuse('signature_invalid', 'The webhook does not verify.')
-        }
+        const message = { partner: params.id, headers, body: rawBody }
+        const verified = await verifyPartner({ context, secrets }, message)
+        if (!verified.ok) return verified
         const json = parseStrictJson(rawBody)
         if (!json.ok) return json
-        const webhookId = verified.value.id
-        const kept = await keepEvent(context, { partner: params.id, webhookId, raw: rawBody })
+        const { id: webhookId, secretNumber } = verified.value
+        const event = { partner: params.id, webhookId, secretNumber, raw: rawBody }
+        const kept = await keepEvent(context, event)
         if (kept.ok) return accept({ status: 202, body: { id: webhookId, new: kept.value.isNew } })
         context.log.error({ partner_id: params.id, webhook_id: webhookId }, kept.refusal.detail)
         return kept
