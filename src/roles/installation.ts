@@ -10,7 +10,12 @@ import {
   recordProvenance,
 } from '#platform/index.ts'
 import type { Config, Context, Log } from '#platform/index.ts'
-import { attachEmbedded, hasCluster, readMasterKey, startEmbedded } from '#platform/embedded/index.ts'
+import {
+  attachEmbedded,
+  hasCluster,
+  readMasterKey,
+  startEmbedded,
+} from '#platform/embedded/index.ts'
 import { startFlagReader } from '#flags/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { orderPlacing, orderTokens } from '#orders/index.ts'
