@@ -86,6 +86,7 @@ function settledAnswer(
   const highest = state.revisions.get(dispatch.batch) ?? 0
   if (dispatch.revision < highest)
     return problem('stale_revision', `revision ${highest} of ${dispatch.batch} was seen`)
+  if (!profile.order_keys) return undefined
   for (const { order_key } of dispatch.orders) {
     const holder = state.liveOrderKeys.get(order_key)
     if (isKept(holder))

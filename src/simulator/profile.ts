@@ -8,6 +8,7 @@ const GRADES = {
     recall: true,
     tombstones: true,
     manifest: true,
+    order_keys: true,
   },
   B: {
     dedupe: true,
@@ -16,6 +17,7 @@ const GRADES = {
     recall: true,
     tombstones: false,
     manifest: false,
+    order_keys: true,
   },
   C: {
     dedupe: false,
@@ -24,6 +26,7 @@ const GRADES = {
     recall: true,
     tombstones: false,
     manifest: true,
+    order_keys: false,
   },
   D: {
     dedupe: false,
@@ -32,6 +35,7 @@ const GRADES = {
     recall: false,
     tombstones: false,
     manifest: false,
+    order_keys: false,
   },
 } as const
 
@@ -47,6 +51,8 @@ const given = z.strictObject({
   recall: z.boolean().optional(),
   tombstones: z.boolean().optional(),
   manifest: z.boolean().optional(),
+  /** Whether one order under a second key is refused; many a 3PL knows keys and nothing else. */
+  order_keys: z.boolean().optional(),
   /** How long it takes until what was taken is an order at all. */
   processing_delay_ms: delay.default(0),
   /** How far the replica that look-ups read is behind. */
@@ -65,6 +71,7 @@ export type PartnerProfile = {
   readonly recall: boolean
   readonly tombstones: boolean
   readonly manifest: boolean
+  readonly order_keys: boolean
   readonly processing_delay_ms: number
   readonly lookup_lag_ms: number
 }
@@ -95,5 +102,6 @@ function defined(
     ...(rest.recall === undefined ? {} : { recall: rest.recall }),
     ...(rest.tombstones === undefined ? {} : { tombstones: rest.tombstones }),
     ...(rest.manifest === undefined ? {} : { manifest: rest.manifest }),
+    ...(rest.order_keys === undefined ? {} : { order_keys: rest.order_keys }),
   }
 }

@@ -29,6 +29,18 @@ test('grade B forgets a key after its lifetime, and says how long that is', asyn
   expect((await look(`${url}${PATH}?after_sequence=0`)).status).toBe(404)
 })
 
+test('a partner that knows keys alone takes an order again under another key, and no key twice', async () => {
+  const { url, post, rows } = await partner()
+  const again = dispatch(keyOf('b'), [order('one')])
+  await put(`${url}/profile`, { grade: 'A', order_keys: false })
+  const statuses = [await post(sent), await post(sent), await post(again), await post(again)]
+  expect(statuses.map((one) => one.status)).toEqual([201, 200, 201, 200])
+  expect(await rows()).toHaveLength(2)
+  await put(`${url}/profile`, { grade: 'A' })
+  const third = dispatch(keyOf('c'), [order('one')])
+  expect((await post(third)).body).toMatchObject({ code: 'order_key_live' })
+})
+
 test('grade B keeps no tombstone: a late create of a recalled key is accepted', async () => {
   const { url, post } = await partner()
   await put(`${url}/profile`, { grade: 'B' })
