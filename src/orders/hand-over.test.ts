@@ -70,11 +70,28 @@ test('a sender that dies gives back what it carries, without a lease to wait for
   await closeDatabase(database)
 })
 
-test('a refused batch stays in the outbox, and its orders travel one by one from then on', async () => {
+/** Waits for nobody: every row may be tried now. */
+const allDue = () => db.database.pool.query('update orders.handover_outbox set not_before = now()')
+
+test('a refused batch stays in the outbox, and its orders travel in ever smaller batches', async () => {
   const round = await handOverOnce(context, () =>
     Promise.resolve(refuse('order_digest_mismatch', 'one of them is wrong')),
   )
   expect(round).toMatchObject({ records: 0, refusal: { code: 'order_digest_mismatch' } })
-  await db.database.pool.query('update orders.handover_outbox set not_before = now()')
+  const sizes: number[] = []
+  // Each time the same rows would be tried: what is refused more often waits behind the others.
+  for (let attempt = 0; attempt < 4; attempt += 1) {
+    await allDue()
+    sizes.push(await recordsFree())
+  }
+  expect(sizes).toEqual([ORDERS, 4, 1, 1])
+})
+
+test('orders that were never refused do not wait behind those that were', async () => {
+  await recordsFree()
+  await allDue()
+  const { place } = testPlacing(context)
+  await place(aRequest(anOrder()))
   expect(await recordsFree()).toBe(1)
+  expect(await recordsFree()).toBe(ORDERS)
 })

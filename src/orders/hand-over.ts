@@ -17,12 +17,13 @@ export type HandOverRound = {
   readonly refusal?: Refusal
 }
 
-const BATCH_RECORDS_MAX = 400
+/** Records of a batch, by how often they were refused: one bad record is alone at the fourth try. */
+const BATCH_RECORDS_MAX = [400, 40, 4, 1] as const
 
 // The lookups are lateral, one by one: on tables without statistics a join compared every row.
 const claimOutbox = statement({
   name: 'orders.claim_outbox',
-  params: { merchant: 'text', limit: 'int4' },
+  params: { merchant: 'text', refused_before: 'bool', limit: 'int4' },
   row: {
     order_id: 'text',
     number: 'int4',
@@ -46,7 +47,7 @@ const claimOutbox = statement({
   text: `
     with q as materialized (
       select merchant_id, order_id, number, attempts from orders.handover_outbox
-       where merchant_id = $merchant and not_before <= now()
+       where merchant_id = $merchant and not_before <= now() and (attempts > 0) = $refused_before
        order by order_id, number
        limit $limit
          for update skip locked
@@ -97,17 +98,16 @@ type Claimed = RowOf<typeof claimOutbox.row>
 /**
  * Hands over what waits, one batch. The outbox rows stay locked in an open transaction while the
  * batch travels, so that a crash here frees them at once; the other end knows each decision by its
- * number, so that sending twice changes nothing. A row that was refused before travels alone.
+ * number, so that sending twice changes nothing. What was refused before waits for what never was, and
+ * travels in ever smaller batches: a bad record ends alone, and a mended path is not crept along.
  */
 export async function handOverOnce(context: Context, send: SendHandOver): Promise<HandOverRound> {
   const { merchant } = context
   const provenance = await context.provenance()
   return withTransaction(context.database, async (tx) => {
-    const claimed = await many(tx, claimOutbox, { merchant, limit: BATCH_RECORDS_MAX })
-    const [first] = claimed
+    const chosen = await claim(tx, merchant)
+    const [first] = chosen
     if (!first) return { records: 0 }
-    const healthy = claimed.filter((row) => row.attempts === 0)
-    const chosen = healthy.length > 0 ? healthy : [first]
     const stale = chosen.filter(
       (row) => row.state !== 'placed' || row.decided_revision !== row.revision,
     )
@@ -137,6 +137,16 @@ export async function handOverOnce(context: Context, send: SendHandOver): Promis
     )
     return { records: 0, refusal: outcome.refusal }
   })
+}
+
+async function claim(tx: Transaction, merchant: string): Promise<readonly Claimed[]> {
+  const [never, once] = BATCH_RECORDS_MAX
+  const fresh = await many(tx, claimOutbox, { merchant, refused_before: false, limit: never })
+  if (fresh.length > 0) return fresh
+  const refused = await many(tx, claimOutbox, { merchant, refused_before: true, limit: once })
+  const attempts = Math.min(...refused.map((row) => row.attempts))
+  const alike = refused.filter((row) => row.attempts === attempts)
+  return alike.slice(0, BATCH_RECORDS_MAX[attempts] ?? 1)
 }
 
 async function travel(
