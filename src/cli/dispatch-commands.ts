@@ -13,7 +13,10 @@ const STATES = [
   'rejected',
   'needs_operator',
   'quarantined',
+  'recalling',
   'recalled',
+  'recall_partial',
+  'too_late',
 ] as const
 
 /** `dispatches list`. */

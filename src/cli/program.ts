@@ -8,6 +8,7 @@ import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
+import { addRecallCommands } from './recall-commands.ts'
 import { addReconcileCommands } from './reconcile-commands.ts'
 import { addReturnCommands } from './return-commands.ts'
 import { addRunCommands } from './run-commands.ts'
@@ -31,6 +32,7 @@ export function holdfastProgram(): Command {
   addStockCommands(program)
   addPartnerCommands(program)
   addDispatchCommands(program)
+  addRecallCommands(program)
   addReconcileCommands(program)
   addCaseCommands(program)
   addFlagCommands(program)

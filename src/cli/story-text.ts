@@ -71,6 +71,11 @@ function momentsOf({ decisions, events, fulfillment }: OrderStory): readonly Mom
       what: `attempt ${one.attempt}: ${one.class}`,
       facts: `${one.dispatch_id} ${one.status ?? ''} ${one.code ?? ''}`,
     })),
+    ...fulfillment.recallLines.map((one) => ({
+      at: one.requested_at,
+      what: `asked back: ${one.state}`,
+      facts: `${one.fulfillment_id} ${one.dispatch_id} ${one.cause} by ${one.actor}: ${one.reason}`,
+    })),
     ...fulfillment.shipments.map((one) => ({
       at: one.shipped_at,
       what: 'shipment',

@@ -12,6 +12,7 @@ import {
   listShipments,
   shipmentsOf,
 } from './fulfillment-queries.ts'
+import { recallLinesOf, recallsOf } from './recall/recall-queries.ts'
 import { resolveDispatch } from './dispatch/resolve-dispatch.ts'
 
 const READ: Access = { kind: 'scope', scope: 'fulfillment:read' }
@@ -41,7 +42,10 @@ const DISPATCH_STATES = [
   'rejected',
   'needs_operator',
   'quarantined',
+  'recalling',
   'recalled',
+  'recall_partial',
+  'too_late',
 ] as const
 
 /** The operator's routes of fulfillment. Reading needs `fulfillment:read`, acting `fulfillment:operate`. */
@@ -167,7 +171,7 @@ const showDispatchRoute = ({ database, merchant }: Context): AnyRoute =>
   route({
     method: 'GET',
     path: '/admin/dispatches/:id',
-    summary: 'Show a dispatch with its attempts and lines',
+    summary: 'Show a dispatch with its attempts, lines and recalls',
     access: READ,
     audit: { none: 'read' },
     params: idParams,
@@ -176,7 +180,9 @@ const showDispatchRoute = ({ database, merchant }: Context): AnyRoute =>
       if (!one) return refuse('dispatch_unknown', `No dispatch ${params.id}.`)
       const attempts = await attemptsOf(database, merchant, [one.id])
       const lines = await linesOf(database, merchant, one.id)
-      return accept({ status: 200, body: { ...one, attempts, lines } })
+      const recalls = await recallsOf(database, merchant, [one.id])
+      const recall_lines = await recallLinesOf(database, merchant, [one.id])
+      return accept({ status: 200, body: { ...one, attempts, lines, recalls, recall_lines } })
     },
   })
 
@@ -188,7 +194,7 @@ const resolveRoute = (context: Context): AnyRoute =>
     access: OPERATE,
     audit: { action: 'dispatch.resolve' },
     params: idParams,
-    body: z.strictObject({ outcome: z.enum(['received', 'not_received']), note: reason }),
+    body: z.strictObject({ outcome: z.enum(['received', 'not_received', 'recall']), note: reason }),
     handle: async ({ params, body, caller }) => {
       const resolved = await resolveDispatch(context, {
         dispatch: params.id,

@@ -22,9 +22,10 @@ export const lockByOrder = statement({
     partner_id: 'text',
     state: 'text',
     cleared_by: 'text?',
+    dispatch_id: 'text?',
   },
   text: `
-    select id, order_id, revision, partner_id, state, cleared_by
+    select id, order_id, revision, partner_id, state, cleared_by, dispatch_id
       from fulfillment.fulfillment_order
      where merchant_id = $merchant and order_id = any($orders)
      order by id

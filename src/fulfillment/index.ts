@@ -1,6 +1,7 @@
 import type { AnyRoute, Context } from '#platform/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import { fulfillmentAdminRoutes } from './admin.http.ts'
+import { recallRoutes } from './recall/recalls.http.ts'
 import { inboundRoutes } from './ship/inbound.http.ts'
 
 export { approvalCheck } from './seal/approval-check.ts'
@@ -26,6 +27,11 @@ export { fulfillmentCounts } from './fulfillment-queries.ts'
 export type { FulfillmentRow, HoldRow, ShipmentRow } from './fulfillment-queries.ts'
 export { handOverService } from './receive/hand-over.grpc.ts'
 export type { HandOverDeps } from './receive/hand-over.grpc.ts'
+export { recallDispatches } from './recall/request-recall.ts'
+export type { RecallResult } from './recall/request-recall.ts'
+export { resolveRecall } from './recall/resolve-recall.ts'
+export { listRecalls } from './recall/recall-queries.ts'
+export type { RecallLineRow, RecallRow } from './recall/recall-queries.ts'
 export { oldestItems } from './oldest-items.ts'
 export type { OldestItem } from './oldest-items.ts'
 export { orderFulfillmentStory } from './order-story.ts'
@@ -44,5 +50,5 @@ export function fulfillmentRoutes(deps: {
   readonly context: Context
   readonly secrets: PartnerSecrets
 }): readonly AnyRoute[] {
-  return [...fulfillmentAdminRoutes(deps), ...inboundRoutes(deps)]
+  return [...fulfillmentAdminRoutes(deps), ...recallRoutes(deps), ...inboundRoutes(deps)]
 }

@@ -15,6 +15,15 @@ const selectOldest = statement({
         select state, coalesce(intent_at, sealed_at) from fulfillment.dispatch
          where merchant_id = $merchant and state in ('unknown', 'needs_operator', 'quarantined')
         union all
+        select 'recalling', requested_at from fulfillment.recall_line
+         where merchant_id = $merchant and state in ('requested', 'in_progress')
+        union all
+        select 'recall_needs_operator', sealed_at from fulfillment.recall
+         where merchant_id = $merchant and state in ('needs_operator', 'quarantined')
+        union all
+        select 'recall_needs_operator', answered_at from fulfillment.recall_line
+         where merchant_id = $merchant and state = 'unknown_order'
+        union all
         select 'inbox', received_at from fulfillment.inbox
          where merchant_id = $merchant and applied_at is null
       ) as items
@@ -27,7 +36,8 @@ export type OldestItem = { readonly stage: string; readonly count: number; reado
 
 /**
  * What waits where: `held`, `open`, `sealed`, `accepted` and `rejected` count fulfillment orders,
- * `unknown`, `needs_operator` and `quarantined` count dispatches, `inbox` partner events.
+ * `unknown`, `needs_operator` and `quarantined` count dispatches, `recalling` orders that are asked back,
+ * `recall_needs_operator` what of it waits for a person, `inbox` partner events.
  */
 export async function oldestItems(
   database: Database,

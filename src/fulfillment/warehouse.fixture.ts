@@ -109,7 +109,9 @@ export const flagsOf = (switched: Partial<Record<FlagKey, boolean>> = {}): FlagR
 })
 
 /** Everything a test of this domain needs; `stop` takes it all down again. */
-export async function openWarehouse(options: { log?: Log; isDeaf?: boolean } = {}) {
+export async function openWarehouse(
+  options: { log?: Log; isDeaf?: boolean; shipDelayMs?: number } = {},
+) {
   const test = await createTestDatabase({ connectionsMax: 20 })
   const context = await createTestContext(test.database, options.log ?? silentLog)
   const secrets = { dispatch: newWebhookSecret(), event: newWebhookSecret() }
@@ -121,6 +123,7 @@ export async function openWarehouse(options: { log?: Log; isDeaf?: boolean } = {
       dataDir: folder,
       callbackUrl: options.isDeaf === true ? 'http://127.0.0.1:1' : inbound.url,
       retry: { minMs: 5, maxMs: 20, slowMs: 50 },
+      ...(options.shipDelayMs === undefined ? {} : { shipDelayMs: options.shipDelayMs }),
       partners: [
         {
           id: 'shipco',

@@ -2,6 +2,7 @@ import { RECONCILIATION_REFUSALS } from './refusal-reconciliation.ts'
 import { LAB_REFUSALS } from './refusal-lab.ts'
 import { EVENT_REFUSALS } from './refusal-events.ts'
 import { PARTNER_REFUSALS } from './refusal-partners.ts'
+import { RECALL_REFUSALS } from './refusal-recall.ts'
 
 /**
  * The one catalogue of refusal codes, for HTTP (RFC 9457 `code`), gRPC (Connect code names), CLI and
@@ -264,6 +265,7 @@ export const REFUSALS = {
     means: 'a partner said yes without echoing what was sent',
   },
   ...PARTNER_REFUSALS,
+  ...RECALL_REFUSALS,
   ...RECONCILIATION_REFUSALS,
   ...EVENT_REFUSALS,
   // The house

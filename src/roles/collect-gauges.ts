@@ -73,6 +73,8 @@ export async function stageCounts({
     ...fulfillment,
     awaiting_handover: orders.outbox,
     unknown: dispatches['unknown'] ?? 0,
+    recalling: dispatches['recalling'] ?? 0,
+    recall_needs_operator: dispatches['recall_needs_operator'] ?? 0,
     needs_operator: (dispatches['needs_operator'] ?? 0) + (dispatches['quarantined'] ?? 0),
   }
 }

@@ -12,6 +12,7 @@ const STAGES = [
   ['shipped', 'Shipped'],
   ['delivered', 'Delivered'],
   ['withdrawn', 'Withdrawn before the seal'],
+  ['recalled', 'Given back by a partner'],
 ] as const
 
 const WORK_LISTS = [
@@ -19,6 +20,8 @@ const WORK_LISTS = [
   ['needs_operator', 'Needs an operator'],
   ['quarantined', 'Quarantined'],
   ['rejected', 'Rejected by a partner'],
+  ['recalling', 'Asked back, not yet answered'],
+  ['recall_needs_operator', 'Recalls that need an operator'],
   ['inbox', 'Partner events not applied'],
 ] as const
 

@@ -6,6 +6,8 @@ export const STAGES = [
   'sealed',
   'unknown',
   'needs_operator',
+  'recalling',
+  'recall_needs_operator',
   'accepted',
   'rejected',
   'shipped',

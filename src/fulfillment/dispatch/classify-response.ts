@@ -154,7 +154,8 @@ function readEcho(body: Buffer): z.output<typeof echo> | undefined {
 
 const problem = z.object({ code: z.string().regex(/^[a-z0-9_]{1,64}$/) })
 
-function problemCode(body: Buffer): string | undefined {
+/** The `code` of an RFC 9457 problem, where it is one of our form. */
+export function problemCode(body: Buffer): string | undefined {
   const json = parseStrictJson(body)
   const parsed = json.ok ? problem.safeParse(json.value) : undefined
   return parsed?.success === true ? parsed.data.code : undefined

@@ -12,6 +12,7 @@ import { throttleLane } from './lane-rate.ts'
 import { afterLostLease } from './next-dispatch-state.ts'
 import { termsOf } from './partner-terms.ts'
 import { lookUp, probe, takeUnknown } from './resolve-unknown.ts'
+import { runRecalls } from '../recall/recall-lane.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { sendDispatch } from './send-dispatch.ts'
 import type { ClaimedDispatch } from './send-dispatch.ts'
@@ -52,6 +53,8 @@ export async function runLane(
     for (const one of unknown) track(settle(deps, completions, lookUp(deps, partner, one)))
     started += unknown.length
   }
+  // Before the pause is looked at: a recall can only stop goods.
+  if (work.is_recalling) started += await runRecalls(deps, partner, track)
   if (partner.pausedAt !== null) return started
   if (!deps.breakers.isClosed(partner.id)) {
     track(probe(deps, partner))

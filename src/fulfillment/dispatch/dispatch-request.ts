@@ -40,6 +40,18 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
   }
 }
 
+/** The POST of HDP/1 §1.8 that asks for lines of a dispatch back, under the recall's own key. */
+export function recallRequest(
+  parts: DispatchParts & {
+    /** The key of the dispatch that is recalled. */
+    readonly recalls: string
+  },
+): OutboundRequest {
+  const request = dispatchRequest(parts)
+  const { 'holdfast-status-url': _, ...headers } = request.headers
+  return { ...request, url: `${request.url}/${parts.recalls}/recall`, headers }
+}
+
 /** The signed GET that asks what became of a key; it signs the empty body. */
 export function lookupRequest(parts: {
   readonly partner: Pick<OutboundRequest, 'url' | 'allowPrivate'>

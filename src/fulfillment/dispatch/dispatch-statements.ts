@@ -1,10 +1,11 @@
 import { statement } from '#platform/index.ts'
+import { ACCEPTED_STATE, IS_ASKED_BACK } from '../recall/accepted-state.ts'
 import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 
 /**
  * The intent: takes due dispatches of a partner up to its free concurrency and marks them as being
  * sent, in database time. A dispatch of an earlier fence epoch (before a restore) is left alone, and
- * so is every dispatch of a partner that is paused.
+ * so is every dispatch of a partner that is paused, or of which lines are asked back.
  */
 export const claimDue = statement({
   name: 'fulfillment.claim_due_dispatches',
@@ -46,7 +47,7 @@ export const claimDue = statement({
        where d.merchant_id = $merchant and d.partner_id = $partner and d.state = 'queued'
          and d.next_attempt_at <= now()
          and d.fence_epoch = (select fence_epoch from platform.instance)
-         and ${LANE_IS_CLEAR}
+         and ${LANE_IS_CLEAR} and not ${IS_ASKED_BACK}
          and exists (select from partners.partner p
                       where p.merchant_id = $merchant and p.id = $partner and p.paused_at is null)
        order by d.next_attempt_at, d.id
@@ -74,7 +75,8 @@ export const claimDue = statement({
        where l.merchant_id = b.merchant_id and l.partner_id = b.partner_id
     ), newest as (
       select sequence from fulfillment.dispatch
-       where merchant_id = $merchant and partner_id = $partner and state in ('accepted', 'rejected')
+       where merchant_id = $merchant and partner_id = $partner
+         and state in ('accepted', 'rejected', 'recall_partial', 'too_late')
        order by sequence desc limit 1
     )
     select c.id, c.key, c.content_sha256, c.fence_epoch, c.attempt, b.bytes, b.proof_key_id, b.proof,
@@ -101,6 +103,7 @@ export const claimUnknown = statement({
     unknown_for_ms: 'float8',
     absent_for_ms: 'float8?',
     accepted_sequence: 'int8',
+    is_asked_back: 'bool',
     fulfillments: 'text[]',
     token: 'text',
     now: 'timestamptz',
@@ -130,8 +133,11 @@ export const claimUnknown = statement({
            extract(epoch from now() - c.absent_since)::float8 * 1000 as absent_for_ms,
            coalesce((select sequence from fulfillment.dispatch n
                       where n.merchant_id = $merchant and n.partner_id = $partner
-                        and n.state in ('accepted', 'rejected')
+                        and n.state in ('accepted', 'rejected', 'recall_partial', 'too_late')
                       order by sequence desc limit 1), 0) as accepted_sequence,
+           exists (select from fulfillment.recall_line r
+                    where r.merchant_id = c.merchant_id and r.dispatch_id = c.id
+                      and r.state in ('requested', 'in_progress')) as is_asked_back,
            array(select l.fulfillment_id from fulfillment.line_claim l
                   where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
                   order by l.fulfillment_id) as fulfillments
@@ -162,6 +168,7 @@ export const selectLaneWork = statement({
     is_unknown_due: 'bool',
     is_queued_due: 'bool',
     is_open_due: 'bool',
+    is_recalling: 'bool',
   },
   text: `
     select count(*)::int as unsettled,
@@ -170,7 +177,10 @@ export const selectLaneWork = statement({
            coalesce(bool_or(state = 'queued' and next_attempt_at <= now()), false) as is_queued_due,
            exists (select from fulfillment.fulfillment_order f
                     where f.merchant_id = $merchant and f.partner_id = $partner
-                      and f.state = 'open' and f.effective_at <= now()) as is_open_due
+                      and f.state = 'open' and f.effective_at <= now()) as is_open_due,
+           exists (select from fulfillment.recall_line
+                    where merchant_id = $merchant and partner_id = $partner
+                      and state in ('requested', 'in_progress')) as is_recalling
       from fulfillment.dispatch
      where merchant_id = $merchant and partner_id = $partner
        and state in ('queued', 'sending', 'unknown')`,
@@ -197,7 +207,8 @@ export const completeDispatches = statement({
           as u(id, token, before, state, delay_ms, code, is_absent)
     )
     update fulfillment.dispatch d
-       set state = s.state, last_code = s.code, lease_token = null, lease_until = null,
+       set state = case when s.state = 'accepted' then ${ACCEPTED_STATE} else s.state end,
+           last_code = s.code, lease_token = null, lease_until = null,
            next_attempt_at = now() + s.delay_ms * interval '1 millisecond',
            absent_since = case when s.is_absent then coalesce(d.absent_since, now()) end,
            settled_at = case when s.state in ('accepted', 'rejected') then now() end

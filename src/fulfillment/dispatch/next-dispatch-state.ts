@@ -78,6 +78,8 @@ export type LookupFacts = {
   readonly unknownForMs: number
   /** Since the first "not found" that counted; null where there was none. */
   readonly absentForMs: number | null
+  /** True where lines of it are asked back: then it is not sent again. */
+  readonly isAskedBack?: boolean
   readonly terms: PartnerTerms
   readonly timing: DispatchTiming
   readonly random: Random
@@ -108,6 +110,8 @@ function afterAbsence(facts: LookupFacts): NextState {
   const isPoisoned = facts.lastCode === 'replayed_failure'
   if (isPoisoned || facts.attempt >= ATTEMPTS_UNKNOWN_MAX) return byHand()
   const { grade, keyTtlMs } = facts.terms
+  // Absent, and to be recalled: only a tombstone could refuse what may still arrive.
+  if (facts.isAskedBack === true && grade !== 'A') return byHand()
   if (grade === 'C') return afterAbsenceWithoutKeys(facts)
   const isKeyKept =
     grade === 'A' ||

@@ -52,6 +52,7 @@ export async function lookUp(
     sinceFirstAttemptMs: claimed.since_first_ms,
     unknownForMs: claimed.unknown_for_ms,
     absentForMs: claimed.absent_for_ms,
+    isAskedBack: claimed.is_asked_back,
     terms: termsOf(partner),
     timing: deps.timing,
     random: deps.random,

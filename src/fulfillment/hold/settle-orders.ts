@@ -10,6 +10,7 @@ import {
   openOrders,
   releaseReviewHolds,
 } from '../fulfillment-statements.ts'
+import { insertRecallLines } from '../recall/line-statements.ts'
 import { settleHolds } from './settle-holds.ts'
 import type { Settlement, StoredVerdict } from './settle-holds.ts'
 
@@ -19,6 +20,7 @@ type LockedOrder = {
   readonly revision: number
   readonly state: string
   readonly cleared_by: string | null
+  readonly dispatch_id: string | null
 }
 
 /** How many fulfillment orders a settlement opened or held. */
@@ -27,6 +29,7 @@ export type Settled = { readonly opened: number; readonly held: number }
 /**
  * Brings every unsealed fulfillment order of some orders to what its newest decision and its open
  * holds say. Locks them in id order first, so that it meets the seal and the withdrawal row by row.
+ * A HOLD on what is with a partner asks for it back.
  */
 export async function settleOrders(
   tx: Transaction,
@@ -45,7 +48,7 @@ export async function settleOrders(
   for (const one of locked) {
     const verdict = newest.get(one.order_id)
     if (one.state !== 'held' && one.state !== 'open') {
-      if (isHeldTooLate(one, verdict)) events.push(eventOf(one, 'fulfillment.held_too_late', {}))
+      if (isHeldTooLate(one, verdict)) events.push(...(await recallHeld(tx, merchant, one)))
       continue
     }
     const settlement = settleHolds(
@@ -66,10 +69,26 @@ export async function settleOrders(
   return { opened: done.opened, held: done.held }
 }
 
-// A HOLD that reaches goods already promised to a partner is loud: recall is a person's work so far.
+// A HOLD that reaches goods already promised to a partner asks for them back.
 function isHeldTooLate(one: LockedOrder, verdict: StoredVerdict | undefined): boolean {
   const isWithPartner = one.state === 'sealed' || one.state === 'accepted'
   return isWithPartner && verdict?.verdict === 'hold' && verdict.id !== one.cleared_by
+}
+
+async function recallHeld(
+  tx: Transaction,
+  merchant: string,
+  one: LockedOrder,
+): Promise<readonly NewEvent[]> {
+  const asked = await many(tx, insertRecallLines, {
+    merchant,
+    dispatch: one.dispatch_id ?? '',
+    fulfillments: [one.id],
+    cause: 'hold',
+    actor: 'review',
+    reason: 'a later decision holds the order',
+  })
+  return asked.map(() => eventOf(one, 'fulfillment.recall_requested', { code: 'hold' }))
 }
 
 async function readNewest(

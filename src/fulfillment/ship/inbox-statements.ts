@@ -1,4 +1,5 @@
 import { jsonOf, statement } from '#platform/index.ts'
+import { ACCEPTED_STATE } from '../recall/accepted-state.ts'
 import { lineColumn } from '../fulfillment-statements.ts'
 import type { FulfillmentLine } from '../seal/seal-body.ts'
 
@@ -129,8 +130,8 @@ export const settleInDoubt = statement({
   params: { merchant: 'text', ids: 'text[]', code: 'text' },
   row: { id: 'text' },
   text: `
-    update fulfillment.dispatch
-       set state = 'accepted', settled_at = now(), last_code = $code, lease_token = null,
+    update fulfillment.dispatch d
+       set state = ${ACCEPTED_STATE}, settled_at = now(), last_code = $code, lease_token = null,
            lease_until = null
      where merchant_id = $merchant and id = any($ids) and state in ('unknown', 'needs_operator')
     returning id`,

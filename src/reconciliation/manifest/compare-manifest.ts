@@ -37,7 +37,8 @@ export type Compared = {
   readonly phantoms: readonly ManifestEntry[]
 }
 
-const PENDING = new Set(['queued', 'sending', 'unknown'])
+const PENDING = new Set(['queued', 'sending', 'unknown', 'recalling'])
+const HELD_BY_PARTNER = new Set(['accepted', 'recall_partial', 'too_late'])
 const LIVE_WITHOUT_ANSWER = new Set(['needs_operator', 'quarantined'])
 
 /** Compares a stretch of our ledger with the same stretch of a partner's manifest. Pure. */
@@ -66,7 +67,7 @@ export function compareManifest(
   }
   for (const own of ours.filter((one) => !seen.has(one.key))) {
     if (PENDING.has(own.state)) pending += 1
-    if (own.state === 'accepted' && own.is_settled_before) {
+    if (HELD_BY_PARTNER.has(own.state) && own.is_settled_before) {
       differences.push(differenceOf('lost', own, undefined))
     }
   }

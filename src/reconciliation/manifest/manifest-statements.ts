@@ -110,7 +110,7 @@ export const selectFirstOpen = statement({
   row: { first_open: 'int8?', last: 'int8' },
   text: `
     select min(sequence) filter (where state in
-             ('queued', 'sending', 'unknown', 'needs_operator', 'quarantined')) as first_open,
+             ('queued', 'sending', 'unknown', 'recalling', 'needs_operator', 'quarantined')) as first_open,
            coalesce(max(sequence), 0)::int8 as last
       from fulfillment.dispatch
      where merchant_id = $merchant and partner_id = $partner`,

@@ -1,0 +1,54 @@
+import { newId } from '#kernel/index.ts'
+import { change, many } from '#platform/index.ts'
+import type { NewEvent, Transaction } from '#platform/index.ts'
+import { insertHolds } from '../fulfillment-statements.ts'
+import { settleOrders } from '../hold/settle-orders.ts'
+import { freeClaims, takeBackOrders } from './line-statements.ts'
+
+const ENDED = new Set(['cancel', 'reject'])
+
+// A person asked for these: nothing of them is sealed again before a person says so.
+const HELD_FOR_A_PERSON = { amend: 'address_change', operator: 'recalled' } as const
+
+/**
+ * Gives lines of a dispatch back: they leave the ship-once index, and their fulfillment orders end
+ * (`cancel`, `reject`) or are held until decided anew. What nobody asked for, and came back with its
+ * dispatch, opens again under the CLEAR that it had. The orders of the dispatch are locked already.
+ */
+export async function freeLines(
+  tx: Transaction,
+  merchant: string,
+  dispatch: string,
+  fulfillments: readonly string[],
+): Promise<readonly NewEvent[]> {
+  if (fulfillments.length === 0) return []
+  const freed = await many(tx, freeClaims, { merchant, dispatch, fulfillments })
+  const isEnded = (cause: string | null): boolean => ENDED.has(cause ?? '')
+  const moved = await many(tx, takeBackOrders, {
+    merchant,
+    dispatch,
+    ended: freed.flatMap((one) => (isEnded(one.cause) ? [one.fulfillment_id] : [])),
+    held: freed.flatMap((one) => (isEnded(one.cause) ? [] : [one.fulfillment_id])),
+  })
+  const held = new Set(moved.flatMap((one) => (one.state === 'held' ? [one.id] : [])))
+  const back = freed.filter((one) => held.has(one.fulfillment_id))
+  for (const [cause, reason] of Object.entries(HELD_FOR_A_PERSON)) {
+    const ours = back.filter((one) => one.cause === cause)
+    if (ours.length === 0) continue
+    await change(tx, insertHolds, {
+      merchant,
+      ids: ours.map(() => newId('hold')),
+      fulfillments: ours.map((one) => one.fulfillment_id),
+      kind: 'operator',
+      reasons: ours.map(() => JSON.stringify([reason])),
+      actor: ours[0]?.actor ?? 'recall',
+    })
+  }
+  const orders = [...new Set(back.map((one) => one.order_id))].toSorted()
+  if (orders.length > 0) await settleOrders(tx, merchant, orders)
+  return freed.map((one) => ({
+    subjectId: one.fulfillment_id,
+    kind: 'fulfillment.recalled',
+    data: { order_id: one.order_id, dispatch_id: dispatch, code: one.cause ?? 'with_its_dispatch' },
+  }))
+}
