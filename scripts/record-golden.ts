@@ -58,6 +58,7 @@ function intake(name: string, mend: (order: SubmittedOrder) => void): readonly U
     create(SubmittedOrderSchema, {
       ...one,
       placedAt: '2026-02-07T13:44:00Z',
+      shipBy: '2026-02-10',
       currency: 'GBP',
       lines: [
         { sku: 'A', qty: 2, unitPriceMinor: 500n },

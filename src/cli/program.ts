@@ -9,6 +9,7 @@ import { addImportCommands } from './import-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
 import { addRecallCommands } from './recall-commands.ts'
+import { addPromiseCommands } from './promise-commands.ts'
 import { addReconcileCommands } from './reconcile-commands.ts'
 import { addReturnCommands } from './return-commands.ts'
 import { addRunCommands } from './run-commands.ts'
@@ -27,6 +28,7 @@ export function holdfastProgram(): Command {
   addImportCommands(program)
   addGenerateCommands(program)
   addOrderCommands(program)
+  addPromiseCommands(program)
   addReturnCommands(program)
   addHealthCommands(program)
   addStockCommands(program)

@@ -26,6 +26,7 @@ export function storyText(story: OrderStory): string {
     `Order ${order.order_number}  ${order.id}${order.reference ? `  reference ${order.reference}` : ''}`,
     `${order.state}, ${order.verdict}${reasons}, ${money(order.total_minor, order.currency)}, ${order.lines.length} lines`,
     `customer ${order.customer ?? 'guest'}, country ${order.country ?? 'not given'}, placed ${time(order.placed_at)}`,
+    promiseText(order),
   ]
   const lines = table(
     ['LINE', 'SKU', 'QTY', 'PRICE'],
@@ -44,6 +45,11 @@ export function storyText(story: OrderStory): string {
   const cases = story.cases.length > 0 ? [caseTable(story.cases)] : []
   const returns = story.returns.length > 0 ? [returnTable(story.returns)] : []
   return [head.join('\n'), lines, ...returns, ...cases, told].join('\n\n')
+}
+
+function promiseText({ ship_by: shipBy, promise_version: version }: OrderDetail): string {
+  if (shipBy === null) return 'no promise: it was taken before there were any'
+  return `ships by ${time(shipBy)}, ${version === null ? 'as it was asked for' : `by policy ${version}`}`
 }
 
 function momentsOf({ decisions, events, fulfillment }: OrderStory): readonly Moment[] {

@@ -15,6 +15,19 @@ const order = z.object({
   decisionId: text,
   shipTo: z.record(text, text),
   lines: z.array(z.object({ line_id: text, sku: text, qty: z.int() })),
+  shipBy: text.exactOptional(),
+})
+const sealedBody = z.object({
+  plan: z.object({
+    ...identity,
+    batch: text,
+    revision: z.int(),
+    sequence: z.int(),
+    orders: z.array(order),
+  }),
+  text,
+  content_sha256: text,
+  key: text,
 })
 const { keys, order_keys, sealed_body, order_digest } = z
   .object({
@@ -38,18 +51,7 @@ const { keys, order_keys, sealed_body, order_digest } = z
         key: text,
       }),
     ),
-    sealed_body: z.object({
-      plan: z.object({
-        ...identity,
-        batch: text,
-        revision: z.int(),
-        sequence: z.int(),
-        orders: z.array(order),
-      }),
-      text,
-      content_sha256: text,
-      key: text,
-    }),
+    sealed_body: sealedBody,
     order_digest: z.object({
       order: z.object({
         merchant: text,
@@ -62,6 +64,10 @@ const { keys, order_keys, sealed_body, order_digest } = z
     }),
   })
   .parse(JSON.parse(readFileSync('tests/vectors/idempotency-key.json', 'utf8')))
+// The same plan, of which one order has a promise: another content under the same key.
+const { sealed_body: promised_body } = z
+  .object({ sealed_body: sealedBody })
+  .parse(JSON.parse(readFileSync('tests/vectors/sealed-promise.json', 'utf8')))
 
 test.each(keys)('$key is the key of its operation', ({ operation, jcs, key, webhook_id }) => {
   expect(idempotencyKey(operation)).toBe(key)
@@ -74,8 +80,11 @@ test.each(order_keys)('$key is the key of its fulfillment order', (vector) => {
   expect(canonicalJson({ v: 1, op: 'ship', ...vector.order })).toBe(vector.jcs)
 })
 
-test('a plan is sealed into these bytes, in whatever order its parts come', () => {
-  const { plan } = sealed_body
+test.each([
+  ['without promises', sealed_body],
+  ['with a promise', promised_body],
+])('a plan %s is sealed into these bytes, in whatever order its parts come', (_, vector) => {
+  const { plan } = vector
   const turned = {
     ...plan,
     orders: plan.orders
@@ -84,10 +93,16 @@ test('a plan is sealed into these bytes, in whatever order its parts come', () =
   }
   for (const one of [plan, turned]) {
     const { bytes, key, contentSha256 } = sealBody(one)
-    expect(bytes.toString()).toBe(sealed_body.text)
-    expect(key).toBe(sealed_body.key)
-    expect(contentSha256.toString('hex')).toBe(sealed_body.content_sha256)
+    expect(bytes.toString()).toBe(vector.text)
+    expect(key).toBe(vector.key)
+    expect(contentSha256.toString('hex')).toBe(vector.content_sha256)
   }
+})
+
+test('a promise is content and never identity: the key is the one of the same plan without it', () => {
+  expect(promised_body.key).toBe(sealed_body.key)
+  expect(promised_body.content_sha256).not.toBe(sealed_body.content_sha256)
+  expect(promised_body.text).toContain('"ship_by":"2026-02-10T23:59:59Z"')
 })
 
 test('the digest of an order is this one', () => {

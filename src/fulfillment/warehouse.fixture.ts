@@ -36,6 +36,9 @@ import type { WorkerDeps } from './dispatch/worker-deps.ts'
 export const MASTER_KEY = Buffer.alloc(32, 7)
 export const KEYS = reviewKeys(MASTER_KEY)
 
+/** A promise two days ahead: the same for every record of a run, as it is for every record of an order. */
+const PROMISED_MS = Math.ceil(Date.now() / 1_000) * 1_000 + 48 * 3_600_000
+
 type RecordOver = Partial<HandOverRecord> & {
   readonly forged?: boolean
   /** Signs with this key instead of the fixture's. */
@@ -58,6 +61,7 @@ export function record(orderId: string, { signing, ...over }: RecordOver = {}): 
     decisionId: `rvd_${orderId}_${over.decisionNumber ?? 1}`,
     decisionNumber: 1,
     effectiveAtMs: Date.now() - 1_000,
+    shipByMs: PROMISED_MS as number | null,
     decidedBy: 'rules',
     keyId: key.id,
     verdict: 'clear' as const,
@@ -82,6 +86,7 @@ export function record(orderId: string, { signing, ...over }: RecordOver = {}): 
     orderNumber: base.orderNumber,
     revision: base.revision,
     allocations: allocationsOf(lines),
+    shipByMs: base.shipByMs,
   } as const
   const proven = base.verdict === 'clear' ? signApproval(key, facts) : new Uint8Array()
   return {

@@ -51,6 +51,7 @@ export async function decideOrder(
           number,
           revision: order.revision,
           orderDigest: order.order_digest,
+          shipByMs: order.ship_by?.getTime() ?? null,
           verdict:
             wish.verdict === 'clear' ? { kind: 'clear' } : { kind: 'hold', reasons: ['reviewer'] },
           effectiveAtMs,

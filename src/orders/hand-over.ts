@@ -34,6 +34,7 @@ const claimOutbox = statement({
     lines: jsonOf<readonly OrderLine[]>(),
     ship_to: jsonOf<Record<string, string>>(),
     order_digest: 'bytea',
+    ship_by: 'timestamptz?',
     decision_id: 'text',
     verdict: 'text',
     reasons: 'text[]',
@@ -53,7 +54,7 @@ const claimOutbox = statement({
          for update skip locked
     )
     select q.order_id, q.number, q.attempts, o.order_number, o.revision, o.currency, o.lines, o.ship_to,
-           d.order_digest, d.id as decision_id, d.verdict, d.reasons, d.decided_by, d.key_id, d.approval,
+           o.ship_by, d.order_digest, d.id as decision_id, d.verdict, d.reasons, d.decided_by, d.key_id, d.approval,
            (extract(epoch from d.effective_at) * 1000)::int8 as effective_ms,
            d.revision as decided_revision, o.state
       from q
@@ -196,6 +197,7 @@ function toRecord(
     decisionId: row.decision_id,
     decisionNumber: row.number,
     effectiveAtMs: row.effective_ms,
+    shipByMs: row.ship_by?.getTime() ?? null,
     reasons: row.reasons,
     decidedBy: row.decided_by,
     keyId: row.key_id,

@@ -52,6 +52,7 @@ function orderOf(reference: string, verdict = ReviewVerdict.UNSPECIFIED) {
       phone: '+44 20 7946 0000',
       email: 'ada@example.com',
     },
+    shipBy: '2026-02-10',
     reviewVerdict: verdict,
   })
   order.contentDigest = Uint8Array.from(submittedOrderDigest(order) ?? [])
@@ -97,6 +98,7 @@ async function wrongOrders(name: string): Promise<readonly unknown[]> {
        left join orders.decision d on d.merchant_id = o.merchant_id and d.order_id = o.id
       where (o.reference like $1 or o.reference is null)
         and not (o.currency = 'GBP' and o.customer = 'C-1' and o.country = 'GB'
+                 and o.ship_by = '2026-02-10T23:59:59Z' and o.promise_version is null
                  and o.goods_minor = 1250 and o.total_minor = 1649
                  and o.ship_to = $2::jsonb and o.lines = $3::jsonb and o.charges = $4::jsonb
                  and d.verdict = case when o.reference like '%-1' then 'hold' else 'clear' end)`,

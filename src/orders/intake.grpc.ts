@@ -157,6 +157,7 @@ function toInput(order: SubmittedOrder): unknown {
   return {
     order_id: present(order.orderId),
     placed_at: present(order.placedAt),
+    ship_by: present(order.shipBy),
     customer: present(order.customer) ?? null,
     country: present(order.country) ?? null,
     currency: order.currency,

@@ -23,6 +23,7 @@ export async function loadPlaced(
         reasons: row.reasons ?? [],
         currency: row.currency,
         totalMinor: row.total_minor,
+        shipByMs: row.ship_by?.getTime() ?? null,
         // jsonb keeps its own order of keys; a replay says the same words in the same order.
         lines: row.lines.map(({ line, sku, qty, unit_price_minor }) => ({
           line,

@@ -51,8 +51,19 @@ export const shipToInput = z.strictObject({
 })
 
 /**
+ * The promise that the order leaves by: a time with its offset, or a date, which means its last second
+ * in UTC. Four digits of a year that PostgreSQL and every partner can read.
+ */
+export const shipByInput = z.union(
+  [z.iso.date(), z.iso.datetime({ offset: true })].map((form) =>
+    form.regex(/^2[01]\d\d-/, 'a promise lies between the years 2000 and 2199'),
+  ),
+  'a date, or a time with its offset, ISO 8601',
+)
+
+/**
  * An order as HTTP, gRPC and files give it. Money in integer minor units, times ISO 8601 UTC.
- * `unit_price_minor`, `customer`, `order_id` and `placed_at` count only from a caller with
+ * `unit_price_minor`, `customer`, `order_id`, `placed_at` and `ship_by` count only from a caller with
  * `orders:submit`, or from import.
  */
 export const orderInput = z.strictObject({
@@ -73,6 +84,7 @@ export const orderInput = z.strictObject({
   lines: z.array(orderLineInput).min(1).max(1_000),
   charges: z.array(chargeInput).max(100).optional(),
   ship_to: shipToInput.optional(),
+  ship_by: shipByInput.optional(),
 })
 
 /** An order as given; see `orderInput`. */

@@ -20,10 +20,11 @@ const lockOrderStatement = statement({
     lines: jsonOf<readonly OrderLine[]>(),
     ship_to: jsonOf<Record<string, string>>(),
     order_digest: 'bytea',
+    ship_by: 'timestamptz?',
     now_ms: 'int8',
   },
   text: `
-    select id, state, order_number, revision, customer, country, currency, goods_minor, lines, ship_to, order_digest,
+    select id, state, order_number, revision, customer, country, currency, goods_minor, lines, ship_to, order_digest, ship_by,
            (extract(epoch from now()) * 1000)::int8 as now_ms
       from orders."order"
      where merchant_id = $merchant and id = $id

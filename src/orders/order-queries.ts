@@ -16,6 +16,8 @@ const ORDER_ROW = {
   revision: 'int4',
   placed_at: 'timestamptz',
   recorded_at: 'timestamptz',
+  ship_by: 'timestamptz?',
+  promise_version: 'int4?',
   verdict: 'text',
   reasons: 'text[]',
 } as const
@@ -30,7 +32,7 @@ const selectOrder = statement({
   },
   text: `
     select o.id, o.order_number, o.reference, o.source, o.customer, o.country, o.currency, o.goods_minor,
-           o.total_minor, o.state, o.revision, o.placed_at, o.recorded_at, o.lines, o.ship_to,
+           o.total_minor, o.state, o.revision, o.placed_at, o.recorded_at, o.ship_by, o.promise_version, o.lines, o.ship_to,
            coalesce(d.verdict, 'unset') as verdict, coalesce(d.reasons, '{}') as reasons
       from orders."order" o
       left join lateral (select verdict, reasons from orders.decision
@@ -47,7 +49,7 @@ const selectOrders = statement({
   row: ORDER_ROW,
   text: `
     select o.id, o.order_number, o.reference, o.source, o.customer, o.country, o.currency, o.goods_minor,
-           o.total_minor, o.state, o.revision, o.placed_at, o.recorded_at,
+           o.total_minor, o.state, o.revision, o.placed_at, o.recorded_at, o.ship_by, o.promise_version,
            coalesce(d.verdict, 'unset') as verdict, coalesce(d.reasons, '{}') as reasons
       from orders."order" o
       left join lateral (select verdict, reasons from orders.decision

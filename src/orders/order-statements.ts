@@ -70,9 +70,11 @@ export const selectPlaced = statement({
     lines: jsonOf<readonly OrderLine[]>(),
     verdict: 'text?',
     reasons: 'text[]?',
+    ship_by: 'timestamptz?',
   },
   text: `
-    select o.id, o.order_number, o.reference, o.currency, o.total_minor, o.lines, d.verdict, d.reasons
+    select o.id, o.order_number, o.reference, o.currency, o.total_minor, o.lines, d.verdict, d.reasons,
+           o.ship_by
       from orders."order" o
       left join lateral (select verdict, reasons from orders.decision
                           where merchant_id = o.merchant_id and order_id = o.id and number = 1
@@ -99,17 +101,20 @@ export const insertOrders = statement({
     ship_tos: 'text[]',
     digests: 'bytea[]',
     placed: 'text[]',
+    ship_bys: 'timestamptz[]',
+    promise_versions: 'int4?[]',
   },
   text: `
     insert into orders."order"
       (merchant_id, id, order_number, reference, source, customer, country, currency, lines, charges,
-       goods_minor, total_minor, ship_to, order_digest, placed_at)
+       goods_minor, total_minor, ship_to, order_digest, placed_at, ship_by, promise_version)
     select $merchant, o.id, o.number, o.reference, o.source, o.customer, o.country, o.currency,
-           o.lines::jsonb, o.charges::jsonb, o.goods, o.total, o.ship_to::jsonb, o.digest, o.placed::timestamptz
+           o.lines::jsonb, o.charges::jsonb, o.goods, o.total, o.ship_to::jsonb, o.digest, o.placed::timestamptz,
+           o.ship_by, o.promise_version
       from unnest($ids, $numbers, $refs, $sources, $customers, $countries, $currencies, $lines, $charges,
-                  $goods, $totals, $ship_tos, $digests, $placed)
+                  $goods, $totals, $ship_tos, $digests, $placed, $ship_bys, $promise_versions)
         as o(id, number, reference, source, customer, country, currency, lines, charges,
-             goods, total, ship_to, digest, placed)`,
+             goods, total, ship_to, digest, placed, ship_by, promise_version)`,
 })
 
 /** Decisions and their place in the hand-over outbox, in one statement. */

@@ -8,6 +8,7 @@ import { findOrder, listDecisions, listOrders } from './order-queries.ts'
 import type { OrdersDeps } from './orders-deps.ts'
 import { withdrawalReply } from './orders.http.ts'
 import { dropUndefined } from './place-request.ts'
+import { promiseRoutes } from './promise/promise-policy.ts'
 
 const idParams = z.strictObject({ id: z.string().min(1).max(64) })
 const reasonBody = z.strictObject({ reason: z.string().min(1).max(500) })
@@ -20,7 +21,13 @@ const pageQuery = z.strictObject({
 
 /** Routes of the people who review and support orders. */
 export function orderAdminRoutes(deps: OrdersDeps): readonly AnyRoute[] {
-  return [listRoute(deps), showRoute(deps), decideRoute(deps), ...withdrawRoutes(deps)]
+  return [
+    listRoute(deps),
+    showRoute(deps),
+    decideRoute(deps),
+    ...withdrawRoutes(deps),
+    ...promiseRoutes(deps.context),
+  ]
 }
 
 const listRoute = (deps: OrdersDeps): AnyRoute =>

@@ -74,6 +74,7 @@ function onlyPublicFields(body: OrderInput): Outcome<void> {
     (body.placed_at !== undefined && 'placed_at') ||
     (body.customer !== undefined && 'customer') ||
     (body.charges !== undefined && 'charges') ||
+    (body.ship_by !== undefined && 'ship_by') ||
     pricedLine(body)
   if (!forbidden) return accept(undefined)
   return refuse('body_invalid', `${forbidden} is taken only from an API key with orders:submit.`, {
@@ -156,6 +157,7 @@ const showRoute = (deps: OrdersDeps): AnyRoute =>
           status: order.state === 'placed' ? stage : order.state,
           review: { verdict: order.verdict },
           placed_at: order.placed_at,
+          ship_by: order.ship_by,
           ship_to: order.ship_to,
           total: { amount: order.total_minor, currency: order.currency },
           lines: order.lines,

@@ -16,6 +16,8 @@ import { dropUndefined } from './place-request.ts'
 import type { PlacedOrder, PlaceOutcome } from './place-request.ts'
 import type { PlacingDeps } from './place-orders.ts'
 import { priceOrder } from './price-order.ts'
+import { promiseOf, shipByText } from './promise/promise.ts'
+import type { OrderPromise } from './promise/promise.ts'
 import { recordDecisions } from './record-decisions.ts'
 import { review } from './review.ts'
 import type { Verdict } from './review.ts'
@@ -41,7 +43,7 @@ type NewOrder = {
   readonly country: string | null
   readonly digest: Buffer
   readonly verdict: Verdict
-}
+} & OrderPromise
 
 type Reserved = ReadonlyMap<PlaceItem, readonly Allocation[]>
 
@@ -176,6 +178,7 @@ function writeOrders(
     number: 1,
     revision: 1,
     orderDigest: order.digest,
+    shipByMs: order.shipByMs,
     verdict: order.verdict,
     effectiveAtMs: rules.now_ms,
     strata: {
@@ -202,7 +205,7 @@ function makeOrder(
   deps: PlacingDeps,
   item: PlaceItem,
   lines: readonly OrderLine[],
-  { rules }: RuleSet,
+  { rules, promise, now_ms: nowMs }: RuleSet,
 ): NewOrder {
   const { input, isTrusted, submittedHold } = item.request
   const goods = goodsMinor(lines)
@@ -232,6 +235,7 @@ function makeOrder(
       submittedHold,
       autoApproval: deps.flags.isOn('order_auto_approval_enabled'),
     }),
+    ...promiseOf(isTrusted ? input.ship_by : undefined, nowMs, promise),
   }
 }
 
@@ -256,6 +260,8 @@ function orderRows(merchant: string, orders: readonly NewOrder[], nowMs: number)
     ship_tos: orders.map((order) => JSON.stringify(order.shipTo)),
     digests: orders.map((order) => order.digest),
     placed: inputs.map(({ input, isTrusted }) => (isTrusted ? (input.placed_at ?? now) : now)),
+    ship_bys: orders.map((order) => new Date(order.shipByMs)),
+    promise_versions: orders.map((order) => order.promiseVersion),
   }
 }
 
@@ -273,6 +279,7 @@ function placedEvent(order: NewOrder) {
       ...(order.verdict.kind === 'hold' ? { reasons: order.verdict.reasons } : {}),
       goods_minor: order.goods,
       lines: order.lines.length,
+      ship_by: shipByText(order.shipByMs),
       ...(order.item.reference ? { reference: order.item.reference } : {}),
     },
   }
@@ -287,6 +294,7 @@ function toPlaced(order: NewOrder): PlacedOrder {
     reasons: order.verdict.kind === 'hold' ? order.verdict.reasons : [],
     currency: order.item.request.input.currency,
     totalMinor: order.total,
+    shipByMs: order.shipByMs,
     lines: order.lines,
   }
 }

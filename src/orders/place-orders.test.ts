@@ -66,6 +66,7 @@ describe('placing an order', () => {
       orderNumber: outcome.order.orderNumber,
       revision: 1,
       allocations: [{ line: 1, locationId: 'loc-shipco', qty: 1 }],
+      shipByMs: outcome.order.shipByMs,
     } as const
     expect(verifyApproval(testReviewKeys, row.key_id, facts, row.approval)).toBe(true)
     expect(

@@ -2,6 +2,7 @@ import { sha256 } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
 import type { OrderInput } from './order-input.ts'
 import type { OrderLine } from './order-line.ts'
+import { givenShipByMs } from './promise/promise.ts'
 
 /** An order that somebody wants placed. */
 export type PlaceRequest = {
@@ -30,6 +31,8 @@ export type PlacedOrder = {
   readonly reasons: readonly string[]
   readonly currency: string
   readonly totalMinor: number
+  /** The promise; null for an order that was taken before there were any. */
+  readonly shipByMs: number | null
   readonly lines: readonly OrderLine[]
 }
 
@@ -53,6 +56,8 @@ export function contentSha256(input: OrderInput): Buffer {
       input.lines.map((line) => [line.sku, line.qty, line.unit_price_minor ?? null]),
       charges.map((charge) => [charge.code, charge.qty, charge.unit_price_minor]),
       Object.entries(dropUndefined(input.ship_to ?? {})).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      // At the end and only where it is said: references of older builds keep their digests.
+      ...(input.ship_by === undefined ? [] : [givenShipByMs(input.ship_by)]),
     ]),
   )
 }

@@ -1,5 +1,6 @@
 import type { OrderTokens } from './order-token.ts'
 import type { PlacedOrder } from './place-request.ts'
+import { shipByText } from './promise/promise.ts'
 
 /** The answer to a placed order: the same bytes for the first answer and for every replay. */
 export function placedBody(order: PlacedOrder, tokens: OrderTokens) {
@@ -11,6 +12,7 @@ export function placedBody(order: PlacedOrder, tokens: OrderTokens) {
     status: 'placed',
     review: { verdict: order.verdict, reasons: order.reasons },
     total: money(order.totalMinor),
+    ...(order.shipByMs === null ? {} : { ship_by: shipByText(order.shipByMs) }),
     lines: order.lines.map((line) => ({
       line: line.line,
       sku: line.sku,

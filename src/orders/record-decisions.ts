@@ -16,6 +16,8 @@ export type NewDecision = {
   readonly orderDigest: Buffer
   /** Where the units are reserved: the certificate covers it. */
   readonly allocations: readonly Allocation[]
+  /** The promise, milliseconds since the epoch; null for an order that has none. */
+  readonly shipByMs: number | null
   readonly verdict: Verdict
   /** Milliseconds since the epoch, in database time. */
   readonly effectiveAtMs: number
@@ -74,6 +76,7 @@ export async function recordDecisions(
             effectiveAtMs: one.effectiveAtMs,
             orderNumber: one.orderNumber,
             revision: one.revision,
+            shipByMs: one.shipByMs,
             allocations: one.allocations.map(({ lineNo: line, locationId, qty }) => ({
               line,
               locationId,

@@ -1,6 +1,8 @@
 import { invariant } from '#kernel/index.ts'
 import { change, maybe, statement, jsonOf } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
+import { INITIAL_PROMISE } from './promise/promise.ts'
+import type { PromisePolicy } from './promise/promise.ts'
 import type { ReviewRules } from './review.ts'
 
 /** The rules of a new shop: the hold rule of the sample data, in pence. */
@@ -11,19 +13,36 @@ export const INITIAL_RULES: ReviewRules = {
   homeCountry: 'GB',
 }
 
-/** Rules, the version that every decision made with them names, and database time in milliseconds. */
+/**
+ * Rules, the version that every decision made with them names, the policy of promises, and database
+ * time in milliseconds.
+ */
 export type RuleSet = {
   readonly version: number
   readonly rules: ReviewRules
+  readonly promise: PromisePolicy
   readonly now_ms: number
 }
 
 const selectRules = statement({
   name: 'orders.select_rules',
   params: { merchant: 'text' },
-  row: { version: 'int4', rules: jsonOf<ReviewRules>(), now_ms: 'int8' },
+  row: {
+    version: 'int4',
+    rules: jsonOf<ReviewRules>(),
+    now_ms: 'int8',
+    promise: jsonOf<PromisePolicy | null>(),
+  },
+  // One statement for both: intake asks once a batch.
   text: `
-    select version, rules, (extract(epoch from now()) * 1000)::int8 as now_ms from orders.rule_set
+    select version, rules, (extract(epoch from now()) * 1000)::int8 as now_ms,
+           (select jsonb_build_object('version', p.version, 'handlingDays', p.handling_days,
+                                      'workingDays', p.working_days)
+              from orders.promise_policy p
+             where p.merchant_id = $merchant
+             order by p.version desc
+             limit 1) as promise
+      from orders.rule_set
      where merchant_id = $merchant
      order by version desc
      limit 1`,
@@ -41,9 +60,9 @@ const insertRules = statement({
 /** The newest rules; a shop that has none yet gets the initial ones as version 1. */
 export async function currentRules(tx: Transaction, merchant: string): Promise<RuleSet> {
   const known = await maybe(tx, selectRules, { merchant })
-  if (known) return known
+  if (known) return { ...known, promise: known.promise ?? INITIAL_PROMISE }
   await change(tx, insertRules, { merchant, rules: JSON.stringify(INITIAL_RULES) })
   const made = await maybe(tx, selectRules, { merchant })
   invariant(made, 'rules exist once they are written')
-  return made
+  return { ...made, promise: made.promise ?? INITIAL_PROMISE }
 }

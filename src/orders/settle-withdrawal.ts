@@ -159,6 +159,7 @@ async function readdress(
         number: order.last_number + 1,
         revision: order.revision + 1,
         orderDigest: digest,
+        shipByMs: order.ship_by?.getTime() ?? null,
         verdict,
         effectiveAtMs: order.now_ms,
         strata: { source: 'amend', lines: order.lines.length },

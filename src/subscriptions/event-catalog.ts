@@ -26,6 +26,8 @@ export const EVENT_TYPES = {
       /** The merchant's own reference. */
       reference: optional(id),
       lines: optional(z.int()),
+      /** The promise that it leaves by, UTC. */
+      ship_by: id.exactOptional(),
     }),
   },
   'order.held': {

@@ -90,6 +90,8 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
         ...orderOf(facts),
         reference: facts.text('reference'),
         lines: facts.whole('lines'),
+        // Left out where it is not there: what was told before is told again to the byte.
+        ...(facts.text('ship_by') === null ? {} : { ship_by: facts.text('ship_by') ?? '' }),
       }),
     },
     heldByRules,

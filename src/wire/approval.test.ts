@@ -20,11 +20,17 @@ const FACTS: ApprovalFacts = {
     { line: 1, locationId: 'south', qty: 1 },
     { line: 2, locationId: 'north', qty: 1 },
   ],
+  shipByMs: 1_770_767_999_000,
 }
+const UNPROMISED: ApprovalFacts = { ...FACTS, shipByMs: null }
 const APPROVAL = signApproval(KEYS.signing, FACTS)
 const isProven = (facts: ApprovalFacts, keys = KEYS, id = KEYS.signing.id, approval = APPROVAL) =>
   verifyApproval(keys, id, facts, approval)
 
+const SECOND = Buffer.from(
+  '2c71ec072022c019abd3ed3c0c18778375843023d159986350da2610277826c0',
+  'hex',
+)
 const FIRST = Buffer.from('feb49c173dcabd7c4ebe6afcfa44daaae972c943035c527835107db45d6c63e3', 'hex')
 const reallocated = (name: string, value: string | number) =>
   FACTS.allocations.map((one, index) => (index === 0 ? { ...one, [name]: value } : one))
@@ -33,18 +39,34 @@ describe('an approval certificate', () => {
   test('is the pinned HMAC-SHA256, so that certificates of older releases still verify', () => {
     expect(KEYS.signing.id).toBe('rk_rjxd2cci')
     expect(APPROVAL.toString('hex')).toBe(
-      '2c71ec072022c019abd3ed3c0c18778375843023d159986350da2610277826c0',
+      'e9721ecbebf01645c7daa960cd2fddd81d74ed26ab9e8afaba022019c629a336',
     )
-    expect(approvalVersion(KEYS, KEYS.signing.id, FACTS, APPROVAL)).toBe(2)
+    expect(approvalVersion(KEYS, KEYS.signing.id, FACTS, APPROVAL)).toBe(3)
   })
 
   test('of release 0.1.0 still verifies, for what it was made of and for nothing else', () => {
     const version = (facts: ApprovalFacts) => approvalVersion(KEYS, KEYS.signing.id, facts, FIRST)
-    expect(version(FACTS)).toBe(1)
+    expect(version(UNPROMISED)).toBe(1)
     // What version 1 leaves out, and why version 2 was made.
-    expect(version({ ...FACTS, orderNumber: 'HF-2', revision: 2, allocations: [] })).toBe(1)
-    expect(version({ ...FACTS, orderId: 'ord_2' })).toBe(undefined)
-    expect(version({ ...FACTS, orderDigest: Buffer.alloc(32, 2) })).toBe(undefined)
+    expect(version({ ...UNPROMISED, orderNumber: 'HF-2', revision: 2, allocations: [] })).toBe(1)
+    expect(version({ ...UNPROMISED, orderId: 'ord_2' })).toBe(undefined)
+    expect(version({ ...UNPROMISED, orderDigest: Buffer.alloc(32, 2) })).toBe(undefined)
+  })
+
+  test('of version 2 still verifies, for an order without a promise and for no other', () => {
+    const version = (facts: ApprovalFacts) => approvalVersion(KEYS, KEYS.signing.id, facts, SECOND)
+    expect(version(UNPROMISED)).toBe(2)
+    expect(version({ ...UNPROMISED, revision: 2 })).toBe(undefined)
+    // It says nothing of a promise: one that stands beside it was put there by somebody else.
+    expect(version(FACTS)).toBe(undefined)
+    expect(version({ ...FACTS, shipByMs: 0 })).toBe(undefined)
+  })
+
+  test('of an order without a promise covers that it has none', () => {
+    const bare = signApproval(KEYS.signing, UNPROMISED)
+    expect(approvalVersion(KEYS, KEYS.signing.id, UNPROMISED, bare)).toBe(3)
+    expect(isProven(FACTS, KEYS, KEYS.signing.id, bare)).toBe(false)
+    expect(isProven(UNPROMISED)).toBe(false)
   })
 
   test('covers allocations in whatever order they are read', () => {
@@ -65,6 +87,8 @@ describe('an approval certificate', () => {
     ['effectiveAtMs', { effectiveAtMs: FACTS.effectiveAtMs + 1 }],
     ['orderNumber', { orderNumber: 'HF-2' }],
     ['revision', { revision: 2 }],
+    ['shipByMs', { shipByMs: null }],
+    ['shipByMs', { shipByMs: FACTS.effectiveAtMs }],
     ['allocations', { allocations: [] }],
     ['allocations', { allocations: [...FACTS.allocations, ...FACTS.allocations] }],
     ['allocations', { allocations: reallocated('locationId', 'west') }],

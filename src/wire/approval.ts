@@ -25,13 +25,15 @@ export type ApprovalFacts = {
   readonly revision: number
   /** In any order: they are sorted before they are signed. */
   readonly allocations: readonly ApprovedAllocation[]
+  /** The promise; null where the order has none. */
+  readonly shipByMs: number | null
 }
 
 /**
- * The form of a certificate. 1, of release 0.1.0, leaves out order number, revision and allocations:
- * it still verifies, since decisions are kept for ever, and is made no more.
+ * The form of a certificate. 1, of release 0.1.0, leaves out order number, revision, allocations and
+ * promise, 2 the promise. Both still verify, since decisions are kept for ever, and are made no more.
  */
-export type ApprovalVersion = 1 | 2
+export type ApprovalVersion = 1 | 2 | 3
 
 /** Review keys of an installation: HKDF-SHA256 of the master key, info `holdfast/review/v1`. */
 export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array): ReviewKeys {
@@ -40,9 +42,9 @@ export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array
   return { signing, verifying }
 }
 
-/** The certificate of a CLEAR, version 2: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
+/** The certificate of a CLEAR, version 3: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
 export function signApproval(key: ReviewKey, facts: ApprovalFacts): Buffer {
-  return hmacSha256(key.key, signedBytes(2, key.id, facts))
+  return hmacSha256(key.key, signedBytes(3, key.id, facts))
 }
 
 /** The version in which one of the keys, found by its id, certified these facts; else undefined. */
@@ -54,12 +56,14 @@ export function approvalVersion(
 ): ApprovalVersion | undefined {
   const key = keys.verifying.find((one) => one.id === keyId)
   if (!key) return undefined
-  return ([2, 1] as const).find((version) =>
+  // A promise that an older certificate says nothing of is nobody's: such an order has none.
+  const versions = facts.shipByMs === null ? ([3, 2, 1] as const) : ([3] as const)
+  return versions.find((version) =>
     bytesEqual(hmacSha256(key.key, signedBytes(version, key.id, facts)), approval),
   )
 }
 
-/** True where one of the keys made this certificate, in either version, over these facts. */
+/** True where one of the keys made this certificate, in any version, over these facts. */
 export function verifyApproval(
   keys: ReviewKeys,
   keyId: string,
@@ -88,6 +92,7 @@ function signedBytes(version: ApprovalVersion, keyId: string, facts: ApprovalFac
     ...(version === 1
       ? []
       : [facts.orderNumber, String(facts.revision), allocationText(facts.allocations)]),
+    ...(version === 3 ? [facts.shipByMs === null ? '' : String(facts.shipByMs)] : []),
   ])
 }
 

@@ -48,7 +48,8 @@ function missingField(record: HandOverRecord): string | undefined {
   if (record.orderDigest.length !== 32) return 'order_digest'
   if (!record.decisionId) return 'decision_id'
   if (!isCount(record.decisionNumber)) return 'decision_number'
-  if (record.effectiveAtMs < 1 || record.effectiveAtMs > DATE_MS_MAX) return 'effective_at'
+  if (!isTime(record.effectiveAtMs)) return 'effective_at'
+  if (record.shipByMs !== null && !isTime(record.shipByMs)) return 'ship_by'
   if (!record.decidedBy) return 'decided_by'
   if (!record.keyId) return 'key_id'
   if (record.lines.length === 0) return 'lines'
@@ -77,6 +78,10 @@ function missingInLine(line: RecordLine): string | undefined {
     allocated += one.qty
   }
   return allocated === line.qty ? undefined : 'allocations'
+}
+
+function isTime(ms: number): boolean {
+  return ms >= 1 && ms <= DATE_MS_MAX
 }
 
 // PostgreSQL keeps counts in int4; a uint32 above it would be a fault there and is refused here.

@@ -27,6 +27,8 @@ export type HandOverRecord = {
   readonly decisionId: string
   readonly decisionNumber: number
   readonly effectiveAtMs: number
+  /** The promise; null where the order has none. */
+  readonly shipByMs: number | null
   readonly reasons: readonly string[]
   readonly decidedBy: string
   readonly keyId: string
@@ -79,6 +81,7 @@ export function toMessage(record: HandOverRecord): OrderRecord {
     reasons: [...record.reasons],
     decidedBy: record.decidedBy,
     keyId: record.keyId,
+    shipBy: BigInt(record.shipByMs ?? 0),
     reviewVerdict: VERDICTS[record.verdict],
     approval: record.approval,
   })
@@ -106,6 +109,7 @@ export function fromMessage(message: OrderRecord): HandOverRecord {
     reasons: message.reasons,
     decidedBy: message.decidedBy,
     keyId: message.keyId,
+    shipByMs: message.shipBy === 0n ? null : Number(message.shipBy),
     verdict: verdictOf(message.reviewVerdict),
     approval: message.approval,
   }

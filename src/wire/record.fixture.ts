@@ -48,6 +48,7 @@ export function record(number: number, over: Partial<HandOverRecord> = {}): Hand
     decisionId: `rvd_${number}`,
     decisionNumber: 1,
     effectiveAtMs: 1_770_471_840_000 + number,
+    shipByMs: 1_770_767_999_000 as number | null,
     decidedBy: 'rules',
     keyId: KEYS.signing.id,
     verdict: 'clear' as HandOverRecord['verdict'],

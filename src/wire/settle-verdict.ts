@@ -32,6 +32,7 @@ export function settleVerdict(record: HandOverRecord, keys: ReviewKeys): Settled
       orderNumber: record.orderNumber,
       revision: record.revision,
       allocations: allocationsOf(record.lines),
+      shipByMs: record.shipByMs,
     },
     record.approval,
   )

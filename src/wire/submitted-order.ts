@@ -70,6 +70,7 @@ function contentOf(order: SubmittedOrder): CanonicalValue {
         phone: to.phone,
         email: to.email,
       }),
+    ship_by: order.shipBy,
     review_verdict: VERDICTS.get(order.reviewVerdict),
   })
 }

@@ -11,9 +11,11 @@ export type PlannedFulfillment = {
   readonly partnerId: string
   readonly locationId: string
   readonly lines: readonly FulfillmentLine[]
+  /** The promise of its order, in milliseconds; null where it has none. */
+  readonly shipByMs: number | null
 }
 
-type Order = Pick<HandOverRecord, 'orderId' | 'revision' | 'lines'>
+type Order = Pick<HandOverRecord, 'orderId' | 'revision' | 'lines' | 'shipByMs'>
 type Group = { readonly locationId: string; readonly lines: FulfillmentLine[] }
 
 /**
@@ -39,8 +41,8 @@ export function planFulfillments(
       }
     }
     for (const [partnerId, group] of groups) {
-      const { orderId, revision } = order
-      planned.push({ id: newId('ful'), orderId, revision, partnerId, ...group })
+      const { orderId, revision, shipByMs } = order
+      planned.push({ id: newId('ful'), orderId, revision, shipByMs, partnerId, ...group })
     }
   }
   return accept(planned)

@@ -139,10 +139,13 @@ async function takeOrders(
     currencies: orders.map((one) => one.currency),
     addresses: orders.map((one) => JSON.stringify(one.shipTo)),
     lines: orders.map((one) => JSON.stringify(one.lines)),
+    promises: orders.map((one) => instantOf(one.shipByMs)),
   })
 }
 
-/** Every record is about exactly the content that we hold of that revision. */
+const instantOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms))
+
+/** Every record is about exactly the content that we hold of that revision, its promise included. */
 async function checkDigests(
   tx: Transaction,
   merchant: string,
@@ -150,10 +153,14 @@ async function checkDigests(
   records: readonly HandOverRecord[],
 ): Promise<void> {
   const rows = await many(tx, selectDigests, { merchant, orders })
-  const known = new Map(rows.map((row) => [`${row.order_id} ${row.revision}`, row.order_digest]))
+  const known = new Map(rows.map((row) => [`${row.order_id} ${row.revision}`, row]))
   for (const one of records) {
-    const digest = known.get(`${one.orderId} ${one.revision}`)
-    if (!digest || !bytesEqual(digest, one.orderDigest)) {
+    const held = known.get(`${one.orderId} ${one.revision}`)
+    const isSame =
+      held !== undefined &&
+      bytesEqual(held.order_digest, one.orderDigest) &&
+      (held.ship_by?.getTime() ?? null) === one.shipByMs
+    if (!isSame) {
       refused('order_digest_mismatch', `Order ${one.orderId} differs from the one held here.`)
     }
   }
@@ -215,6 +222,7 @@ async function makeFulfillments(
     partners: planned.map((one) => one.partnerId),
     locations: planned.map((one) => one.locationId),
     lines: planned.map((one) => JSON.stringify(one.lines)),
+    promises: planned.map((one) => instantOf(one.shipByMs)),
     states: planned.map((one) =>
       one.revision <= (withdrawn.get(one.orderId) ?? 0) ? 'withdrawn' : 'held',
     ),

@@ -44,23 +44,24 @@ export const insertOrders = statement({
     currencies: 'text[]',
     addresses: 'jsonb[]',
     lines: 'jsonb[]',
+    promises: 'timestamptz?[]',
   },
   text: `
     insert into fulfillment.received_order
-      (merchant_id, order_id, revision, order_digest, order_number, currency, ship_to, lines)
-    select $merchant, o.id, o.revision, o.digest, o.number, o.currency, o.ship_to, o.lines
-      from unnest($ids, $revisions, $digests, $numbers, $currencies, $addresses, $lines)
-        as o(id, revision, digest, number, currency, ship_to, lines)
+      (merchant_id, order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by)
+    select $merchant, o.id, o.revision, o.digest, o.number, o.currency, o.ship_to, o.lines, o.ship_by
+      from unnest($ids, $revisions, $digests, $numbers, $currencies, $addresses, $lines, $promises)
+        as o(id, revision, digest, number, currency, ship_to, lines, ship_by)
     on conflict do nothing`,
 })
 
-/** The digests under which revisions of orders are known. */
+/** The digests and promises under which revisions of orders are known. */
 export const selectDigests = statement({
   name: 'fulfillment.select_order_digests',
   params: { merchant: 'text', orders: 'text[]' },
-  row: { order_id: 'text', revision: 'int4', order_digest: 'bytea' },
+  row: { order_id: 'text', revision: 'int4', order_digest: 'bytea', ship_by: 'timestamptz?' },
   text: `
-    select order_id, revision, order_digest from fulfillment.received_order
+    select order_id, revision, order_digest, ship_by from fulfillment.received_order
      where merchant_id = $merchant and order_id = any($orders)`,
 })
 
@@ -129,14 +130,16 @@ export const insertFulfillments = statement({
     locations: 'text[]',
     lines: 'jsonb[]',
     states: 'text[]',
+    promises: 'timestamptz?[]',
   },
   row: { id: 'text', order_id: 'text', state: 'text' },
   text: `
     insert into fulfillment.fulfillment_order
-      (merchant_id, id, order_id, revision, partner_id, location_id, lines, state)
-    select $merchant, f.id, f.order_id, f.revision, f.partner_id, f.location_id, f.lines, f.state
-      from unnest($ids, $orders, $revisions, $partners, $locations, $lines, $states)
-        as f(id, order_id, revision, partner_id, location_id, lines, state)
+      (merchant_id, id, order_id, revision, partner_id, location_id, lines, state, ship_by)
+    select $merchant, f.id, f.order_id, f.revision, f.partner_id, f.location_id, f.lines, f.state,
+           f.ship_by
+      from unnest($ids, $orders, $revisions, $partners, $locations, $lines, $states, $promises)
+        as f(id, order_id, revision, partner_id, location_id, lines, state, ship_by)
     on conflict (merchant_id, order_id, revision, partner_id) do nothing
     returning id, order_id, state`,
 })

@@ -10,9 +10,10 @@ import {
 import type { Context, RowOf, Transaction } from '#platform/index.ts'
 import { writeAnswers } from '../dispatch/complete-dispatch.ts'
 import { holdOrders, insertHolds, lineColumn, openHolds } from '../fulfillment-statements.ts'
-import { isSealable, sealBody } from '../seal/seal-body.ts'
+import { isSealable, sealBody, shipByMember } from '../seal/seal-body.ts'
 import type { SealableOrder } from '../seal/seal-body.ts'
 import type { SealProver } from '../seal/seal-proof.ts'
+import { nearestPromise } from '../seal/write-batches.ts'
 import {
   insertBatches,
   insertBodies,
@@ -135,14 +136,18 @@ async function rebuild(
     merchant,
     orders: [...new Set(taken.map((one) => one.order_id))],
   })
-  const shipTo = new Map(rows.map((row) => [`${row.order_id} ${row.revision}`, row.ship_to]))
-  const orders = taken.map((one): SealableOrder => ({
-    fulfillmentId: one.id,
-    generation: one.generation,
-    decisionId: one.cleared_by ?? '',
-    shipTo: shipTo.get(`${one.order_id} ${one.revision}`) ?? {},
-    lines: one.lines,
-  }))
+  const contentOf = new Map(rows.map((row) => [`${row.order_id} ${row.revision}`, row]))
+  const orders = taken.map((one): SealableOrder => {
+    const content = contentOf.get(`${one.order_id} ${one.revision}`)
+    return {
+      fulfillmentId: one.id,
+      generation: one.generation,
+      decisionId: one.cleared_by ?? '',
+      shipTo: content?.ship_to ?? {},
+      lines: one.lines,
+      ...shipByMember(content?.ship_by ?? null),
+    }
+  })
   if (!orders.every(isSealable)) return undefined
   const { batch, revision, sequence } = entry
   const body = sealBody({ merchant, partner, batch, revision, sequence, orders })
@@ -179,6 +184,7 @@ async function write(
     keys: [key],
     digests: [contentSha256],
     sequences: [entry.sequence],
+    promises: [nearestPromise(orders)],
   })
   await change(tx, insertBodies, {
     merchant,

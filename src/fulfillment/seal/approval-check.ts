@@ -21,6 +21,7 @@ export type StoredOrder = {
   readonly currency: string
   readonly ship_to: Readonly<Record<string, string>>
   readonly lines: readonly RecordLine[]
+  readonly ship_by: Date | null
 }
 
 /** True where a decision is a certified CLEAR of exactly this stored content. */
@@ -56,6 +57,7 @@ export function approvalCheck(keys: ReviewKeys): ApprovalCheck {
       orderNumber: order.order_number,
       revision: order.revision,
       allocations: allocationsOf(order.lines),
+      shipByMs: order.ship_by?.getTime() ?? null,
     } as const
     return verifyApproval(keys, decision.key_id, facts, decision.approval)
   }

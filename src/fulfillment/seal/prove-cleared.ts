@@ -2,7 +2,7 @@ import { bytesEqual } from '#kernel/index.ts'
 import type { RowOf } from '#platform/index.ts'
 import type { ApprovalCheck } from './approval-check.ts'
 import type { newestDecisions } from '../fulfillment-statements.ts'
-import { isSealable } from './seal-body.ts'
+import { isSealable, shipByMember } from './seal-body.ts'
 import type { SealableOrder } from './seal-body.ts'
 import type { claimOpen, selectContent } from './seal-statements.ts'
 
@@ -51,6 +51,7 @@ export function proveCleared(
       decisionId: decision.id,
       shipTo: content.ship_to,
       lines: one.lines,
+      ...shipByMember(content.ship_by),
     }
     if (isSealable(order)) {
       cleared.push(order)
@@ -70,6 +71,7 @@ function stands(one: Claimed, content: Content, decision: Decision): boolean {
     decision.revision === one.revision &&
     bytesEqual(decision.order_digest, content.order_digest) &&
     decision.effective_at <= content.now &&
+    one.ship_by?.getTime() === content.ship_by?.getTime() &&
     isWithinOrder(one, content)
   )
 }

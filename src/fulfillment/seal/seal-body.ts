@@ -15,6 +15,8 @@ export type SealableOrder = {
   readonly decisionId: string
   readonly shipTo: Readonly<Record<string, string>>
   readonly lines: readonly FulfillmentLine[]
+  /** The promise, ISO 8601 in UTC, whole seconds; absent where the order has none. */
+  readonly shipBy?: string
 }
 
 /** One line of a fulfillment order, as `fulfillment_order.lines` keeps it. */
@@ -39,7 +41,18 @@ const sealable = z.strictObject({
       }),
     )
     .min(1),
+  shipBy: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+    .optional(),
 })
+
+/** The promise of an order as it is sealed; without one the bytes are those of an earlier build. */
+export function shipByMember(shipBy: { readonly toISOString: () => string } | null): {
+  readonly shipBy?: string
+} {
+  return shipBy === null ? {} : { shipBy: `${shipBy.toISOString().slice(0, 19)}Z` }
+}
 
 /** True where an order has the shape of the seal; another one cannot be sent at all. */
 export function isSealable(order: SealableOrder): boolean {
@@ -107,6 +120,7 @@ export function orderContent(order: SealableOrder): {
     fulfillment_id: order.fulfillmentId,
     hold_for_review: false,
     review_decision_id: order.decisionId,
+    ...(order.shipBy === undefined ? {} : { ship_by: order.shipBy }),
     ship_to: { ...order.shipTo },
     lines: order.lines
       .map(({ line_id, sku, qty }) => ({ line_id, sku, qty }))

@@ -19,9 +19,10 @@ export const claimOpen = statement({
     location_id: 'text',
     lines: lineColumn,
     cleared_by: 'text?',
+    ship_by: 'timestamptz?',
   },
   text: `
-    select f.id, f.order_id, f.revision, f.generation, f.location_id, f.lines, f.cleared_by
+    select f.id, f.order_id, f.revision, f.generation, f.location_id, f.lines, f.cleared_by, f.ship_by
       from fulfillment.fulfillment_order f
      where f.merchant_id = $merchant and f.partner_id = $partner and f.state = 'open'
        and f.effective_at <= now() and ${LANE_IS_CLEAR}
@@ -46,10 +47,11 @@ export const selectContent = statement({
     currency: 'text',
     ship_to: jsonOf<Readonly<Record<string, string>>>(),
     lines: jsonOf<readonly RecordLine[]>(),
+    ship_by: 'timestamptz?',
     now: 'timestamptz',
   },
   text: `
-    select order_id, revision, order_digest, order_number, currency, ship_to, lines, now() as now
+    select order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by, now() as now
       from fulfillment.received_order
      where merchant_id = $merchant and order_id = any($orders)`,
 })
@@ -95,16 +97,17 @@ export const insertDispatches = statement({
     keys: 'text[]',
     digests: 'bytea[]',
     sequences: 'int8[]',
+    promises: 'timestamptz?[]',
     provenance: 'text',
   },
   text: `
     insert into fulfillment.dispatch
       (merchant_id, id, partner_id, batch_id, revision, key, content_sha256, sequence, fence_epoch,
-       provenance_id)
+       ship_by, provenance_id)
     select $merchant, d.id, $partner, d.batch_id, d.revision, d.key, d.digest, d.sequence,
-           i.fence_epoch, $provenance
-      from unnest($ids, $batches, $revisions, $keys, $digests, $sequences)
-             as d(id, batch_id, revision, key, digest, sequence),
+           i.fence_epoch, d.ship_by, $provenance
+      from unnest($ids, $batches, $revisions, $keys, $digests, $sequences, $promises)
+             as d(id, batch_id, revision, key, digest, sequence, ship_by),
            platform.instance i`,
 })
 

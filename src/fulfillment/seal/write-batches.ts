@@ -57,6 +57,7 @@ export async function writeBatches(
     keys: sealed.map((one) => one.body.key),
     digests: sealed.map((one) => one.body.contentSha256),
     sequences: sealed.map((one) => one.sequence),
+    promises: sealed.map((one) => nearestPromise(one.orders)),
   })
   await change(tx, insertBodies, {
     merchant,
@@ -89,6 +90,12 @@ export async function writeBatches(
   }))
   await appendEvents(tx, merchant, events)
   return ids
+}
+
+/** The nearest promise among the orders of a dispatch, or null; the texts sort like their times. */
+export function nearestPromise(orders: readonly Pick<SealableOrder, 'shipBy'>[]): string | null {
+  const [first] = orders.flatMap((one) => one.shipBy ?? []).toSorted()
+  return first ?? null
 }
 
 async function sealAll(

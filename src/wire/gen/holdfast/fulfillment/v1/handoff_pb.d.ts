@@ -271,6 +271,13 @@ export declare type OrderRecord = Message<"holdfast.fulfillment.v1.OrderRecord">
   keyId: string;
 
   /**
+   * The promise, in milliseconds since the epoch; 0 where the order has none.
+   *
+   * @generated from field: int64 ship_by = 15;
+   */
+  shipBy: bigint;
+
+  /**
    * @generated from field: holdfast.orders.v1.ReviewVerdict review_verdict = 47;
    */
   reviewVerdict: ReviewVerdict;

@@ -180,6 +180,14 @@ export declare type SubmittedOrder = Message<"holdfast.orders.v1.SubmittedOrder"
   contentDigest: Uint8Array;
 
   /**
+   * ISO 8601: a time with its offset, or a date, which means its last second in UTC. Empty takes the
+   * promise that the shop's policy makes.
+   *
+   * @generated from field: string ship_by = 10;
+   */
+  shipBy: string;
+
+  /**
    * HOLD always holds; CLEAR from outside never clears.
    *
    * @generated from field: holdfast.orders.v1.ReviewVerdict review_verdict = 47;
