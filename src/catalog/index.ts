@@ -1,5 +1,11 @@
 export { catalogRoutes } from './catalog.http.ts'
-export type { ProductOnSale, ReadAvailability, SkuAvailability, StockReads } from './store.http.ts'
+export type {
+  PageOfSkus,
+  ProductOnSale,
+  ReadAvailability,
+  SkuAvailability,
+  StockReads,
+} from './store.http.ts'
 export { productsForSkus } from './products-for-skus.ts'
 export type { CatalogPrice } from './products-for-skus.ts'
 export { upsertProducts } from './upsert-products.ts'

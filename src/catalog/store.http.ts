@@ -18,10 +18,13 @@ export type ReadAvailability = (skus: readonly string[]) => Promise<readonly Sku
 
 /** One product for sale with its free units. */
 export type ProductOnSale = { readonly product: Product; readonly available: number }
-/** What the shop asks of stock, which lives above the catalog: of a page of SKUs, and of one product. */
+/** At most `limit` SKUs after the SKU `after`, in their order. */
+export type PageOfSkus = { readonly after: string; readonly limit: number }
+/** What the shop asks of stock, which lives above the catalog: of found SKUs, of one product, of a page. */
 export type StockReads = {
   readonly availability: ReadAvailability
   readonly onSale: (sku: string) => Promise<ProductOnSale | undefined>
+  readonly pageOnSale: (page: PageOfSkus) => Promise<readonly ProductOnSale[]>
 }
 
 type Rendered = { readonly text: string; readonly etag: string }
@@ -38,18 +41,19 @@ export function productStoreRoutes(
   context: Pick<Context, 'database' | 'merchant' | 'clock'>,
   stock: StockReads,
 ): readonly AnyRoute[] {
-  const cache = textCache<Rendered | undefined>({
-    clock: context.clock,
-    freshMs: FRESH_MS,
-    entriesMax: ENTRIES_MAX,
-  })
-  return [listRoute(context, stock.availability, cache), productRoute(stock, cache)]
+  const cache = () =>
+    textCache<Rendered | undefined>({
+      clock: context.clock,
+      freshMs: FRESH_MS,
+      entriesMax: ENTRIES_MAX,
+    })
+  return [listRoute(context, stock, cache()), productRoute(stock, cache())]
 }
 
 type Cache = ReturnType<typeof textCache<Rendered | undefined>>
 type Reading = Pick<Context, 'database' | 'merchant'>
 
-const listRoute = (context: Reading, availability: ReadAvailability, cache: Cache): AnyRoute =>
+const listRoute = (context: Reading, stock: StockReads, cache: Cache): AnyRoute =>
   route({
     method: 'GET',
     path: '/store/products',
@@ -57,20 +61,13 @@ const listRoute = (context: Reading, availability: ReadAvailability, cache: Cach
     access: { kind: 'public' },
     audit: { none: 'read' },
     query: cursorQuery.extend({ q: z.string().max(Q_MAX_CHARS).optional() }),
-    handle: async ({ query: { q, cursor, limit }, headers }) => {
-      const rendered = await cache.get(JSON.stringify([limit, cursor, q]), async () => {
-        const { database, merchant } = context
-        const page = { q, after: cursor ?? '', limit: limit + 1 }
-        const products = await listProducts(database, merchant, page)
-        const stock = await stockOf(availability, products)
-        return render(
-          toPage(
-            products,
-            limit,
-            (product) => product.sku,
-            (product) => show(product, stock.get(product.sku) ?? 0),
-          ),
-        )
+    recall: recallFrom(cache),
+    handle: async ({ url, query: { q, cursor = '', limit }, headers }) => {
+      const rendered = await cache.get(url, async () => {
+        const page = { after: cursor, limit: limit + 1 }
+        const rows =
+          q === undefined ? await stock.pageOnSale(page) : await search(context, stock, q, page)
+        return render(toPage(rows, limit, ({ product }) => product.sku, show))
       })
       return rendered ? accept(reply(rendered, headers['if-none-match'])) : unknownSku()
     },
@@ -84,28 +81,40 @@ const productRoute = ({ onSale }: StockReads, cache: Cache): AnyRoute =>
     access: { kind: 'public' },
     audit: { none: 'read' },
     params: z.object({ sku: z.string().min(1).max(64) }),
-    handle: async ({ params: { sku }, headers }) => {
-      const rendered = await cache.get(`one ${sku}`, async () => {
+    recall: recallFrom(cache),
+    handle: async ({ url, params: { sku }, headers }) => {
+      const rendered = await cache.get(url, async () => {
         const found = await onSale(sku)
-        return found && render(show(found.product, found.available))
+        return found && render(show(found))
       })
       return rendered ? accept(reply(rendered, headers['if-none-match'])) : unknownSku()
     },
   })
 
-const unknownSku = () => refuse('sku_unknown', 'No product of that SKU is for sale.')
-
-async function stockOf(
-  availability: ReadAvailability,
-  products: readonly Product[],
-): Promise<ReadonlyMap<string, number>> {
-  if (products.length === 0) return new Map()
-  const rows = await availability(products.map((product) => product.sku))
-  // A SKU that is withdrawn from sale is shown with nothing to buy; the shop stays open.
-  return new Map(rows.map((row) => [row.sku, row.isSellable ? row.available : 0]))
+function recallFrom(cache: Cache) {
+  return (url: string, headers: { readonly 'if-none-match'?: string | undefined }) => {
+    const rendered = cache.peek(url)
+    return rendered && reply(rendered, headers['if-none-match'])
+  }
 }
 
-function show(product: Product, available: number) {
+const unknownSku = () => refuse('sku_unknown', 'No product of that SKU is for sale.')
+
+async function search(
+  { database, merchant }: Reading,
+  { availability }: StockReads,
+  q: string,
+  page: PageOfSkus,
+): Promise<readonly ProductOnSale[]> {
+  const products = await listProducts(database, merchant, { q, ...page })
+  if (products.length === 0) return []
+  const rows = await availability(products.map((product) => product.sku))
+  // A SKU that is withdrawn from sale is shown with nothing to buy; the shop stays open.
+  const units = new Map(rows.map((row) => [row.sku, row.isSellable ? row.available : 0]))
+  return products.map((product) => ({ product, available: units.get(product.sku) ?? 0 }))
+}
+
+function show({ product, available }: ProductOnSale) {
   const { sku, title, priceMinor, currency, group, options } = product
   return {
     sku,

@@ -4,7 +4,11 @@ import type { Clock } from '#kernel/index.ts'
 export type TextCache<T> = {
   /** The remembered answer, or the one that `make` gives; callers who miss together make it once. */
   readonly get: (key: string, make: () => Promise<T>) => Promise<T>
+  /** The remembered answer where it is here and fresh: for a caller that cannot wait. */
+  readonly peek: (key: string) => T | undefined
 }
+
+type Entry<T> = { readonly answer: Promise<T>; readonly untilMs: number; here?: T }
 
 /** Remembers at most `entriesMax` answers for `freshMs`, and lets go of the one unused longest. */
 export function textCache<T>(options: {
@@ -12,23 +16,32 @@ export function textCache<T>(options: {
   readonly freshMs: number
   readonly entriesMax: number
 }): TextCache<T> {
-  const entries = new Map<string, { readonly answer: Promise<T>; readonly untilMs: number }>()
+  const entries = new Map<string, Entry<T>>()
+  // Its age counts from before it was asked for. Taken out and put back, it is the youngest again.
+  const fresh = (key: string, nowMs: number): Entry<T> | undefined => {
+    const found = entries.get(key)
+    if (!found) return undefined
+    entries.delete(key)
+    if (found.untilMs <= nowMs) return undefined
+    entries.set(key, found)
+    return found
+  }
   return {
+    peek: (key) => fresh(key, options.clock.monotonicMs())?.here,
     get: (key, make) => {
       const nowMs = options.clock.monotonicMs()
-      const found = entries.get(key)
-      entries.delete(key)
-      if (found && found.untilMs > nowMs) {
-        entries.set(key, found)
-        return found.answer
-      }
+      const found = fresh(key, nowMs)
+      if (found) return found.answer
       const oldest = entries.size >= options.entriesMax ? entries.keys().next().value : undefined
       if (oldest !== undefined) entries.delete(oldest)
       const answer = make()
-      const entry = { answer, untilMs: nowMs + options.freshMs }
+      const entry: Entry<T> = { answer, untilMs: nowMs + options.freshMs }
       entries.set(key, entry)
-      // A failure is not an answer: the next caller asks again.
-      answer.catch(() => entries.get(key) === entry && entries.delete(key))
+      answer.then(
+        (value) => (entry.here = value),
+        // A failure is not an answer: the next caller asks again.
+        () => entries.get(key) === entry && entries.delete(key),
+      )
       return answer
     },
   }

@@ -9,7 +9,7 @@ import { availability, listStock, negativeStockSkus } from './availability.ts'
 import { inventoryChecks } from './checks.ts'
 import { issueShipment } from './issue-stock.ts'
 import { addLocation } from './location.ts'
-import { productOnSale } from './product-on-sale.ts'
+import { pageOnSale, productOnSale } from './product-on-sale.ts'
 import { recordStock } from './record-stock.ts'
 import type { StockDocument } from './record-stock.ts'
 import { releaseStock } from './release-stock.ts'
@@ -61,7 +61,14 @@ describe('the stock book', () => {
   })
 
   test('shows a product with what is free at all locations, and nothing of a withdrawn one', async () => {
-    const shown = async (sku: string) => (await productOnSale(db.database, 'main', sku))?.available
+    const shown = async (sku: string) => {
+      const one = await productOnSale(db.database, 'main', sku)
+      const [before, after] = [sku.slice(0, -1), `${sku}!`]
+      const page = await pageOnSale(db.database, 'main', { after: before, limit: 10 })
+      // A page tells of each product what the product tells of itself.
+      expect(page.filter((found) => found.product.sku < after)).toEqual(one ? [one] : [])
+      return one?.available
+    }
     await withTransaction(db.database, (tx) =>
       upsertProducts(
         tx,

@@ -4,7 +4,7 @@ import { caseRoutes } from '#cases/index.ts'
 import { catalogRoutes } from '#catalog/index.ts'
 import { flagRoutes } from '#flags/index.ts'
 import { fulfillmentRoutes } from '#fulfillment/index.ts'
-import { availability, inventoryRoutes, productOnSale } from '#inventory/index.ts'
+import { availability, inventoryRoutes, pageOnSale, productOnSale } from '#inventory/index.ts'
 import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
 import type { OrdersDeps } from '#orders/index.ts'
 import { partnerSecretRoutes } from '#partners/index.ts'
@@ -35,6 +35,7 @@ export function allRoutes(deps: {
     ...catalogRoutes(context, {
       availability: (skus) => availability(database, merchant, skus),
       onSale: (sku) => productOnSale(database, merchant, sku),
+      pageOnSale: (page) => pageOnSale(database, merchant, page),
     }),
     ...inventoryRoutes(context),
     ...fulfillmentRoutes({ context, secrets: deps.secrets }),

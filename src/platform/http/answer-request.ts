@@ -47,6 +47,7 @@ export function answerer(
         caller,
         headers,
         rawBody,
+        url: request.url,
         requestId,
       })
       if (outcome.ok) return { reply: outcome.value, actor: caller.actor }

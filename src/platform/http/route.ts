@@ -43,6 +43,8 @@ export type RouteRequest<B, Q, P> = {
   readonly caller: Caller
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly rawBody: Buffer
+  /** Path and query as they came, for what is remembered by its address. */
+  readonly url: string
   readonly requestId: string
 }
 
@@ -71,6 +73,14 @@ export type Route<B = unknown, Q = unknown, P = unknown> = {
   /** Largest body in bytes; 64 KiB where absent. */
   readonly bodyMaxBytes?: number
   readonly handle: (request: RouteRequest<B, Q, P>) => Promise<Outcome<RouteReply>>
+  /**
+   * A reply that is remembered for exactly this path and query, and still good. Asked before anything
+   * else for a GET without a credential, so that only a public GET route may have one.
+   */
+  readonly recall?: (
+    url: string,
+    headers: RouteRequest<B, Q, P>['headers'],
+  ) => RouteReply | undefined
 }
 
 /** A route whose input types have been forgotten, as the server keeps it. */

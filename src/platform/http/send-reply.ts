@@ -1,7 +1,8 @@
 import type { FastifyReply } from 'fastify'
 import type { RouteReply } from './route.ts'
 
-const JSON_TYPE = 'application/json; charset=utf-8'
+/** The content type of every reply that names none. */
+export const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** Writes a reply: text under its own content type, all else as JSON. Pages get helmet's headers. */
 export function sendReply(

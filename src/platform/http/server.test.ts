@@ -181,6 +181,44 @@ test('access follows the declaration', async () => {
   expect((await get('/items/1', 'order-token')).status).toBe(200)
 })
 
+const remembering = (url: string, etag: string | undefined) => {
+  if (url !== '/kept?a=1') return undefined
+  const headers = { etag: '"1"' }
+  return etag === '"1"' ? { status: 304, headers } : { status: 200, body: '"kept"', headers }
+}
+const kept = route({
+  ...open,
+  method: 'GET',
+  path: '/kept',
+  recall: (url, headers) => remembering(url, headers['if-none-match']),
+  handle: async ({ caller, url }) => accept({ status: 200, body: [caller.actor, url] }),
+})
+
+test('what a route remembers of an address is answered as it was', async () => {
+  const url = await start(kept)
+  const reply = await fetch(`${url}/kept?a=1`)
+  expect(await reply.json()).toBe('kept')
+  expect(reply.headers.get('x-request-id')).toMatch(/^req_/)
+  expect(reply.headers.get('content-type')).toBe('application/json; charset=utf-8')
+  expect((await fetch(`${url}/kept?a=1`, { headers: { 'if-none-match': '"1"' } })).status).toBe(304)
+  expect(await (await fetch(`${url}/kept?a=2`)).json()).toEqual(['public', '/kept?a=2'])
+})
+
+test('a credential is judged also where the reply is remembered', async () => {
+  const url = await start(kept)
+  const by = (authorization: string) => fetch(`${url}/kept?a=1`, { headers: { authorization } })
+  expect((await by('Bearer bad')).status).toBe(401)
+  expect(await (await by('Bearer good')).json()).toEqual(['key:k', '/kept?a=1'])
+  const cookie = await fetch(`${url}/kept?a=1`, { headers: { cookie: 'a=b' } })
+  expect(await cookie.json()).toEqual(['public', '/kept?a=1'])
+})
+
+test('only a public GET may remember replies', async () => {
+  const access = { kind: 'scope', scope: 'orders:read' } as const
+  await expect(start({ ...kept, access })).rejects.toThrow("is open to anybody's GET")
+  await expect(start({ ...kept, method: 'PUT' })).rejects.toThrow("is open to anybody's GET")
+})
+
 test('a fault tells nothing but the request id', async () => {
   const broken: AnyRoute = {
     ...item,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
 import fastifyHelmet from '@fastify/helmet'
 import { fastify } from 'fastify'
 import type { FastifyInstance } from 'fastify'
@@ -8,6 +9,8 @@ import type { Authenticate } from './authorize.ts'
 import { openApi } from './openapi.ts'
 import type { ApiAbout } from './openapi.ts'
 import { problemReply } from './problem.ts'
+import { replyRecaller } from './recall-reply.ts'
+import type { RecallReply } from './recall-reply.ts'
 import { route as declareRoute } from './route.ts'
 import type { AnyRoute } from './route.ts'
 import { sendReply } from './send-reply.ts'
@@ -40,34 +43,54 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { log, authenticate } = options
   const routes: AnyRoute[] = [...options.routes]
   routes.push(openApiRoute(routes, options.about ?? { title: 'Holdfast', version: '0' }))
-  const app = bareServer()
+  const finish = finisher(log, options.observe)
+  const nextId = requestIds()
+  const recall = replyRecaller(routes, { finish, nextId })
+  let isClosing = false
+  const app = bareServer(nextId, (request, response) => !isClosing && recall(request, response))
   await app.register(fastifyHelmet, {
     global: false,
     referrerPolicy: { policy: 'same-origin' },
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"] } },
   })
-  const finish = finisher(log, options.observe)
   for (const route of routes) serveRoute(app, route, { authenticate, log, finish })
   serveRefusals(app, routes, { log, finish })
   await app.listen({ host: options.host, port: options.port })
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.port
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
-  return { url: `http://${host}:${port}`, port, close: () => closeWithin(app) }
+  const close = (): Promise<void> => {
+    // Fastify ends connections with their next answer; what answers without it would keep them.
+    isClosing = true
+    return closeWithin(app)
+  }
+  return { url: `http://${host}:${port}`, port, close }
 }
 
-function bareServer(): FastifyInstance {
+function requestIds(): () => string {
   const start = base32(randomBytes(5))
   let count = 0
+  return () => `req_${start}${(count += 1).toString(36)}`
+}
+
+const CONNECTION_MS = 120_000
+const REQUEST_MS = 30_000
+const KEEP_ALIVE_MS = 65_000
+const LIMITS = { headersTimeout: 15_000, maxHeaderSize: 16 * 1024 }
+
+function bareServer(nextId: () => string, recall: RecallReply): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_MAX_BYTES,
-    connectionTimeout: 120_000,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: 15_000, maxHeaderSize: 16 * 1024 },
+    serverFactory: (handle) => {
+      const times = { requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS }
+      const server = createServer({ ...LIMITS, ...times }, (request, response) => {
+        if (!recall(request, response)) handle(request, response)
+      })
+      return server.setTimeout(CONNECTION_MS)
+    },
     return503OnClosing: false,
-    genReqId: () => `req_${start}${(count += 1).toString(36)}`,
+    genReqId: nextId,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (_fault, request, reply) => {
       const { refusal } = refuse('route_unknown', 'The address is not a valid path.')
