@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node'
 import { migrate } from '#platform/index.ts'
 import { startThrowaway } from '#platform/embedded/index.ts'
 import { orThrow } from '#kernel/index.ts'
+import { startOwnPostgres } from './own-postgres.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -31,7 +32,9 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
 }
 
 async function start() {
-  const cluster = await startThrowaway()
+  // Every test can run on a PostgreSQL of another version: `npm run test:postgres15`.
+  const bin = process.env['TEST_POSTGRES_BIN']
+  const cluster = bin ? await startOwnPostgres(bin) : await startThrowaway()
   orThrow(await migrate(cluster.ownerUrl))
   const { adminUrl, ownerUrl, runtimeUrl } = cluster
   return { urls: { adminUrl, ownerUrl, runtimeUrl }, dispose: () => cluster.dispose() }
