@@ -15,7 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'lab/**/*.test.ts'],
           globalSetup: ['tests/postgres.setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -6,6 +6,7 @@ import { addFlagCommands } from './flag-commands.ts'
 import { addGenerateCommands } from './generate-commands.ts'
 import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
+import { addLabCommands } from './lab-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
 import { addRecallCommands } from './recall-commands.ts'
@@ -40,5 +41,6 @@ export function holdfastProgram(): Command {
   addFlagCommands(program)
   addAccessCommands(program)
   addWebhookCommands(program)
+  addLabCommands(program)
   return program
 }

@@ -2,9 +2,13 @@ export { agreeOnLimits, ownLimits } from './agree-on-limits.ts'
 export { reviewKeys, signApproval, verifyApproval } from './approval.ts'
 export type { ApprovedAllocation, ReviewKey, ReviewKeys } from './approval.ts'
 export { checkReceipt } from './check-receipt.ts'
-export { HAND_OVER_LIMITS, MESSAGE_BYTES_MAX } from './envelope.ts'
+export { HAND_OVER_LIMITS, MESSAGE_BYTES_MAX, rollingDigest, sealEnvelope } from './envelope.ts'
 export {
+  EndSchema,
+  EnvelopeKind,
   HandoffService,
+  ManifestSchema,
+  RecordChunkSchema,
   WithdrawKind,
   WithdrawOutcome,
 } from './gen/holdfast/fulfillment/v1/handoff_pb.js'

@@ -26,6 +26,7 @@ const FLOORS = new Map([
 ])
 
 const sources = filesBelow('src')
+const lab = filesBelow('lab')
 
 test('imports go down the house, through the door of the folder', () => {
   expect(sources.length).toBeGreaterThan(150)
@@ -36,6 +37,35 @@ test('imports go down the house, through the door of the folder', () => {
 test('every folder of src has a floor, and every floor a folder', () => {
   const folders = new Set(sources.map(({ path }) => path.split('/')[1] ?? ''))
   expect([...folders].toSorted()).toEqual([...FLOORS.keys()].toSorted())
+})
+
+test('the lab stands on the house through its doors, and on nothing else', () => {
+  expect(lab.length).toBeGreaterThan(20)
+  expect(lab.flatMap(({ text }) => importsOf(text)).length).toBeGreaterThan(80)
+  expect(lab.flatMap(labFaults)).toEqual([])
+})
+
+test('the world without guards is reached by the lab and its tests alone', () => {
+  const others = ['src', 'scripts', 'bench', 'examples'].flatMap(filesBelow)
+  expect(others.length).toBeGreaterThan(300)
+  expect(others.flatMap(unguardedFaults)).toEqual([])
+})
+
+test('the guard sees what the lab may not do, and who may not reach it', () => {
+  const at = (target: string) =>
+    labFaults({ path: 'lab/incident/a.ts', text: `import { x } from '${target}'\n` }).length
+  expect(at('#orders/index.ts') + at('../unguarded/a.ts') + at('zod')).toBe(0)
+  expect(at('#orders/review.ts')).toBe(1)
+  expect(at('#cellar/index.ts')).toBe(1)
+  expect(at('../../src/orders/index.ts')).toBe(1)
+  expect(at('../../tests/shop.ts')).toBe(1)
+  expect(at('./a.test.ts')).toBe(1)
+  const from = (text: string) => unguardedFaults({ path: 'src/cli/a.test.ts', text }).length
+  expect(from("import { x } from '../../lab/unguarded/open-books.ts'")).toBe(1)
+  expect(from('await import(`${lab}/unguarded/open-books.ts`)')).toBe(1)
+  expect(from("spawn('node', ['../../lab/unguarded/run-unguarded.ts'])")).toBe(1)
+  expect(from("import { x } from '../../lab/incident/run-incident.ts'")).toBe(1)
+  expect(from("fileURLToPath(new URL('../../lab/main.ts', import.meta.url))")).toBe(0)
 })
 
 test('the guard sees every kind of import that it forbids', () => {
@@ -110,6 +140,36 @@ function doorFault(path: string, target: string): string | undefined {
   if (floor >= (FLOORS.get(from) ?? -1) && !isOtherSide) return 'that is not a lower floor'
   const isDoor = rest === 'index.ts' || (to === 'platform' && /^[a-z]+\/index\.ts$/.test(rest))
   return isDoor ? undefined : 'the way in is index.ts'
+}
+
+function labFaults({ path, text }: SourceFile): readonly string[] {
+  return importsOf(text).flatMap((target) => {
+    const fault = target.startsWith('.') ? besideFault(path, target) : houseFault(target)
+    return fault === undefined || isTestFile(path) ? [] : [`${path} -> ${target}: ${fault}`]
+  })
+}
+
+function besideFault(path: string, target: string): string | undefined {
+  const to = posix.join(posix.dirname(path), target)
+  if (!to.startsWith('lab/')) return "the house is imported as '#folder/index.ts'"
+  return isTestFile(to) ? 'the lab imports no test file' : undefined
+}
+
+function houseFault(target: string): string | undefined {
+  const [, to = '', rest = ''] = /^#([^/]+)\/(.*)$/.exec(target) ?? []
+  if (!target.startsWith('#')) return undefined
+  if (!FLOORS.has(to)) return 'no such folder'
+  const isDoor = rest === 'index.ts' || (to === 'platform' && /^[a-z]+\/index\.ts$/.test(rest))
+  return isDoor ? undefined : 'the way in is index.ts'
+}
+
+// Imported or not: no string outside of the lab leads to it, except to its own process.
+function unguardedFaults({ path, text }: SourceFile): readonly string[] {
+  const strings = [...text.matchAll(/(['"`])([^'"`\n]*\/(?:lab|unguarded)\/[^'"`\n]*)\1/g)]
+  return strings
+    .map((match) => match[2] ?? '')
+    .filter((target) => target !== '../../lab/main.ts')
+    .map((target) => `${path} -> ${target}: the lab is its own process`)
 }
 
 function folderOf(path: string): string {

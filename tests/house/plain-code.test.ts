@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { filesBelow, isTestFile, withoutComments } from './source-files.ts'
 import type { SourceFile } from './source-files.ts'
 
-const sources = filesBelow('src')
-const files = ['src', 'tests', 'scripts'].flatMap(filesBelow)
+const sources = ['src', 'lab'].flatMap(filesBelow)
+const files = ['src', 'lab', 'tests', 'scripts'].flatMap(filesBelow)
 
 /** What is never written, as it would stand in the code, and what to call it. */
 const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
@@ -25,7 +25,7 @@ test('no file is named for what it is not', () => {
   expect(files.filter(({ path }) => isVague(path)).map(({ path }) => path)).toEqual([])
 })
 
-test('every exported thing of src tells what it is', () => {
+test('every exported thing of src and lab tells what it is', () => {
   const looked = sources.filter(({ path }) => !isTestFile(path))
   expect(looked.length).toBeGreaterThan(150)
   expect(looked.flatMap(({ text }) => exportsOf(text)).length).toBeGreaterThan(400)
