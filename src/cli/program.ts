@@ -3,6 +3,7 @@ import { addAccessCommands } from './access-commands.ts'
 import { addCaseCommands } from './case-commands.ts'
 import { addDispatchCommands } from './dispatch-commands.ts'
 import { addFlagCommands } from './flag-commands.ts'
+import { addFulfillmentCommands } from './fulfillment-commands.ts'
 import { addGenerateCommands } from './generate-commands.ts'
 import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
@@ -36,6 +37,7 @@ export function holdfastProgram(): Command {
   addPartnerCommands(program)
   addDispatchCommands(program)
   addRecallCommands(program)
+  addFulfillmentCommands(program)
   addReconcileCommands(program)
   addCaseCommands(program)
   addFlagCommands(program)

@@ -96,19 +96,36 @@ const INVARIANTS = [
   {
     name: 'a shipped order has shipped all its units, and no line more than was ordered',
     sql: `with ordered as (
-            select f.id, f.state, x ->> 'line_id' as line, (x ->> 'qty')::bigint as qty
+            select f.id, f.generation, f.state, x ->> 'line_id' as line,
+                   (x ->> 'qty')::bigint - coalesce((
+                     select sum(o.qty) from fulfillment.open_line o
+                      where o.merchant_id = f.merchant_id and o.fulfillment_id = f.id
+                        and o.generation = f.generation and o.line_id = x ->> 'line_id'
+                        and o.cause = 'short' and o.state = 'released'), 0) as qty
               from fulfillment.fulfillment_order f, jsonb_array_elements(f.lines) x
              where f.merchant_id = $merchant and f.state in ('accepted', 'shipped', 'delivered')
           ), shipped as (
-            select s.fulfillment_id as id, x ->> 'line_id' as line, sum((x ->> 'qty')::bigint) as qty
+            select s.fulfillment_id as id, s.generation, x ->> 'line_id' as line,
+                   sum((x ->> 'qty')::bigint) as qty
               from fulfillment.shipment s, jsonb_array_elements(s.lines) x
              where s.merchant_id = $merchant
-             group by 1, 2
+             group by 1, 2, 3
           )
           select o.id as subject, 'line ' || o.line || ': ' || coalesce(s.qty, 0) || ' of ' || o.qty as detail
-            from ordered o left join shipped s on s.id = o.id and s.line = o.line
+            from ordered o
+            left join shipped s on s.id = o.id and s.generation = o.generation and s.line = o.line
            where coalesce(s.qty, 0) > o.qty
               or (o.state in ('shipped', 'delivered') and coalesce(s.qty, 0) < o.qty)`,
+  },
+  {
+    name: 'units that a partner will not ship are with a person, or decided on',
+    sql: `select o.fulfillment_id as subject, o.cause || ' line ' || o.line_id as detail
+            from fulfillment.open_line o
+           where o.merchant_id = $merchant and o.state = 'open'
+             and not exists (select from cases."case" c
+                              where c.merchant_id = o.merchant_id and c.subject_id = o.fulfillment_id
+                                and c.kind in ('short_shipment', 'partial_rejection')
+                                and c.state = 'open')`,
   },
   {
     name: 'every partner event is applied within five minutes',

@@ -3,6 +3,7 @@ import type { PartnerSecrets } from '#partners/index.ts'
 import { fulfillmentAdminRoutes } from './admin.http.ts'
 import { recallRoutes } from './recall/recalls.http.ts'
 import { inboundRoutes } from './ship/inbound.http.ts'
+import { parcelRoutes } from './ship/parcels.http.ts'
 
 export { approvalCheck } from './seal/approval-check.ts'
 export type { ApprovalCheck } from './seal/approval-check.ts'
@@ -43,6 +44,7 @@ export { sealProver } from './seal/seal-proof.ts'
 export type { SealProver } from './seal/seal-proof.ts'
 export type { SealChecks, SealResult } from './seal/seal-batch.ts'
 export { hasShipOnceIndex } from './seal/ship-once-index.ts'
+export { releaseShort, resendRejected } from './ship/settle-open-lines.ts'
 export type { WorkerDeps } from './dispatch/worker-deps.ts'
 
 /** Every HTTP route of fulfillment: the operator's, and the partners' signed events. */
@@ -50,5 +52,10 @@ export function fulfillmentRoutes(deps: {
   readonly context: Context
   readonly secrets: PartnerSecrets
 }): readonly AnyRoute[] {
-  return [...fulfillmentAdminRoutes(deps), ...recallRoutes(deps), ...inboundRoutes(deps)]
+  return [
+    ...fulfillmentAdminRoutes(deps),
+    ...recallRoutes(deps),
+    ...parcelRoutes(deps.context),
+    ...inboundRoutes(deps),
+  ]
 }

@@ -1,6 +1,7 @@
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { applyMovements } from './move-stock.ts'
+import type { Movement } from './move-stock.ts'
 import { lockStock, openReservations, reservedSkus } from './stock-statements.ts'
 
 /**
@@ -34,4 +35,37 @@ export async function releaseStock(
     })),
   )
   return { units: open.reduce((sum, row) => sum + row.units, 0) }
+}
+
+/** Units of one order that will not ship: line by line, at their location. */
+export type ReleasedUnits = {
+  readonly subjectId: string
+  /** The fact that freed them; one fact counts once for a line and location. */
+  readonly sourceId: string
+  readonly lines: readonly {
+    readonly lineNo: number
+    readonly locationId: string
+    readonly sku: string
+    readonly qty: number
+  }[]
+}
+
+/** Gives back some units of what is still reserved for an order, never more. Returns those given back. */
+export async function releaseUnits(
+  tx: Transaction,
+  merchant: string,
+  { subjectId, sourceId, lines }: ReleasedUnits,
+): Promise<number> {
+  if (lines.length === 0) return 0
+  const skus = [...new Set(lines.map((one) => one.sku))].toSorted()
+  await many(tx, lockStock, { merchant, skus })
+  const reserved = await many(tx, openReservations, { merchant, subjects: [subjectId] })
+  const movements = lines.flatMap(({ lineNo, locationId, sku, qty }): Movement[] => {
+    const row = reserved.find((one) => one.line_no === lineNo && one.location_id === locationId)
+    const units = Math.min(row?.units ?? 0, qty)
+    const place = { subjectId, sourceId, lineNo, locationId, sku }
+    return units > 0 ? [{ ...place, kind: 'release', onHand: 0, reserved: -units }] : []
+  })
+  await applyMovements(tx, merchant, movements)
+  return movements.reduce((sum, one) => sum - one.reserved, 0)
 }

@@ -17,4 +17,10 @@ export const PARTNER_REFUSALS = {
     grpc: 'failed_precondition',
     means: 'no other secret is live: make a new one first',
   },
+  // Parcels
+  fulfillment_state: {
+    http: 409,
+    grpc: 'failed_precondition',
+    means: 'the fulfillment order is not in a state that allows this',
+  },
 } as const satisfies Record<string, { http: number; grpc: string; means: string }>

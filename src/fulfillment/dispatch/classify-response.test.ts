@@ -59,7 +59,7 @@ describe('an answer to a POST', () => {
     const body = { ...ECHO, accepted: ['ful_1'], rejected: [{ id: 'ful_2', code: 'no_stock' }] }
     expect(classifyResponse(reply(201, body), SEALED, 0)).toMatchObject({
       accepted: ['ful_1'],
-      rejected: [{ fulfillmentId: 'ful_2', code: 'no_stock' }],
+      rejected: [{ fulfillmentId: 'ful_2', code: 'no_stock', isRetriable: false }],
     })
   })
 

@@ -10,7 +10,12 @@ export type SealedFacts = {
 }
 
 /** One order that the partner refused inside an accepted dispatch. */
-export type RejectedOrder = { readonly fulfillmentId: string; readonly code: string }
+export type RejectedOrder = {
+  readonly fulfillmentId: string
+  readonly code: string
+  /** The partner may take the very same order later. */
+  readonly isRetriable: boolean
+}
 
 /** What one exchange proves. Whatever is not definitely "no effect" is `unknown`. */
 export type AttemptClass =
@@ -34,7 +39,13 @@ const echo = z.object({
   content_sha256: z.string(),
   accepted: z.array(z.string()).max(100),
   rejected: z
-    .array(z.object({ id: z.string(), code: z.string().max(64).default('rejected') }))
+    .array(
+      z.object({
+        id: z.string(),
+        code: z.string().max(64).default('rejected'),
+        retriable: z.boolean().default(false),
+      }),
+    )
     .max(100),
 })
 
@@ -139,7 +150,11 @@ function matchingEcho(
   const read = readEcho(body)
   if (!read) return undefined
   if (read.key !== sealed.key || read.content_sha256 !== sealed.contentSha256) return undefined
-  const rejected = read.rejected.map(({ id, code }) => ({ fulfillmentId: id, code }))
+  const rejected = read.rejected.map(({ id, code, retriable }) => ({
+    fulfillmentId: id,
+    code,
+    isRetriable: retriable,
+  }))
   const named = [...read.accepted, ...rejected.map((one) => one.fulfillmentId)].toSorted()
   const ours = [...sealed.fulfillmentIds].toSorted()
   const isWhole = named.length === ours.length && named.every((id, index) => id === ours[index])

@@ -9,6 +9,7 @@ import {
   rejectClaims,
 } from './dispatch-statements.ts'
 import type { NextState } from './next-dispatch-state.ts'
+import { returnRejected } from './reject-orders.ts'
 
 /** What one attempt or look-up found, ready to be written. */
 export type Completion = {
@@ -146,14 +147,20 @@ export async function writeAnswers(
       fulfillments: refused.map((one) => one.id),
     })
   }
+  const resent = await returnRejected(
+    tx,
+    merchant,
+    settled.flatMap((one) => one.rejected),
+  )
   const codes = new Map(
     settled.flatMap((one) => one.rejected.map((no) => [no.fulfillmentId, no.code])),
   )
-  return rows.map((row) => ({
+  const moved = rows.map((row) => ({
     subjectId: row.id,
     kind: `fulfillment.${row.state}`,
     data: { order_id: row.order_id, ...(codes.has(row.id) ? { code: codes.get(row.id) } : {}) },
   }))
+  return [...moved, ...resent]
 }
 
 const SETTLED = new Set(['accepted', 'rejected'])

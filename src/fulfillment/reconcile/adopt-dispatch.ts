@@ -207,7 +207,12 @@ async function write(
   await change(tx, sealOrders, { merchant, dispatches, fulfillments })
   const state = contents.accepted.length > 0 ? 'accepted' : 'rejected'
   await change(tx, settleAdopted, { merchant, id, state })
-  const rejected = contents.rejected.map((one) => ({ fulfillmentId: one.id, code: one.code }))
+  const rejected = contents.rejected.map((one) => ({
+    fulfillmentId: one.id,
+    code: one.code,
+    // What a restore forgot waits for a person: how often it was refused is among it.
+    isRetriable: false,
+  }))
   const answers = await writeAnswers(tx, merchant, [
     { dispatchId: id, next: { state, delayMs: 0 }, accepted: contents.accepted, rejected },
   ])

@@ -7,6 +7,8 @@ import type { PartnerEvent } from './partner-event.ts'
 import { recordDeliveries } from './record-deliveries.ts'
 import type { ReportedDelivery } from './record-deliveries.ts'
 import { recordShipments } from './record-shipments.ts'
+import { recordShortages } from './record-shortages.ts'
+import type { ReportedShortage } from './record-shortages.ts'
 
 type Stored = RowOf<typeof claimInbox.row>
 type Reading = { readonly stored: Stored; readonly event?: PartnerEvent; readonly outcome: string }
@@ -87,15 +89,29 @@ async function applyEach(
           ...one,
           partner: stored.partner_id,
           shippedAt: event.occurred_at,
+          dispatchKey: event.dispatch_key,
         }))
       : [],
   )
   events.push(...(await confirmDispatches(tx, merchant, readings)))
   const report = await recordShipments(tx, merchant, parcels)
+  events.push(...(await recordShortages(tx, merchant, shortagesOf(readings))))
   const arrived = await recordDeliveries(tx, merchant, deliveriesOf(readings), parcels)
   await mark(tx, merchant, readings)
   await appendEvents(tx, merchant, [...events, ...report.events, ...arrived])
   return [...alarms, ...report.alarms]
+}
+
+function shortagesOf(readings: readonly Reading[]): readonly ReportedShortage[] {
+  return readings.flatMap(({ stored, event }) =>
+    event?.type === 'shipment.short'
+      ? event.fulfillments.map((one) => ({
+          ...one,
+          partner: stored.partner_id,
+          dispatchKey: event.dispatch_key,
+        }))
+      : [],
+  )
 }
 
 function deliveriesOf(readings: readonly Reading[]): readonly ReportedDelivery[] {

@@ -214,7 +214,14 @@ test('a running worker applies what arrives without being asked', async () => {
 test('the lattice never goes back and never swallows', () => {
   const ordered = new Map([['1 A', 2]])
   const of = (state: string, units: number, line = '1 A') =>
-    shipmentEffect(state, ordered, new Map([[line, units]])).kind
+    shipmentEffect({
+      state,
+      ordered,
+      shipped: new Map([[line, units]]),
+      isClaimed: true,
+      hasUnitTwice: false,
+      isListed: true,
+    }).kind
   expect([of('sealed', 2), of('accepted', 2), of('accepted', 1)]).toEqual(['ship', 'ship', 'part'])
   expect([of('shipped', 2), of('delivered', 1)]).toEqual(['late', 'late'])
   expect([of('accepted', 3), of('accepted', 1, '1 B')]).toEqual(['suspect', 'suspect'])
@@ -264,6 +271,7 @@ test('parcel and delivery in two transactions at once end as delivered', async (
     ...parcel(one, 'cross-1', 3),
     partner: 'shipco',
     shippedAt: '2026-02-09T10:00:00.000Z',
+    dispatchKey: one.key,
   }
   const { database } = house.test
   let isSecondDone = false

@@ -44,9 +44,10 @@ export const lockShipped = statement({
     state: 'text',
     dispatch_id: 'text?',
     lines: lineColumn,
+    generation: 'int4',
   },
   text: `
-    select id, order_id, partner_id, location_id, state, dispatch_id, lines
+    select id, order_id, partner_id, location_id, state, dispatch_id, lines, generation
       from fulfillment.fulfillment_order
      where merchant_id = $merchant and id = any($ids)
      order by id
@@ -59,12 +60,11 @@ export const selectShippedLines = statement({
   params: { merchant: 'text', ids: 'text[]' },
   row: {
     fulfillment_id: 'text',
-    partner_id: 'text',
-    partner_shipment_id: 'text',
+    generation: 'int4',
     lines: jsonOf<readonly FulfillmentLine[]>(),
   },
   text: `
-    select fulfillment_id, partner_id, partner_shipment_id, lines from fulfillment.shipment
+    select fulfillment_id, generation, lines from fulfillment.shipment
      where merchant_id = $merchant and fulfillment_id = any($ids)`,
 })
 
@@ -77,6 +77,7 @@ export const insertShipments = statement({
     partners: 'text[]',
     names: 'text[]',
     fulfillments: 'text[]',
+    generations: 'int4[]',
     dispatches: 'text[]',
     carriers: 'text[]',
     trackings: 'text[]',
@@ -86,15 +87,69 @@ export const insertShipments = statement({
   row: { id: 'text' },
   text: `
     insert into fulfillment.shipment
-      (merchant_id, id, partner_id, partner_shipment_id, fulfillment_id, dispatch_id, carrier,
-       tracking_number, lines, shipped_at)
-    select $merchant, s.id, s.partner_id, s.name, s.fulfillment_id, s.dispatch_id,
+      (merchant_id, id, partner_id, partner_shipment_id, fulfillment_id, generation, dispatch_id,
+       carrier, tracking_number, lines, shipped_at)
+    select $merchant, s.id, s.partner_id, s.name, s.fulfillment_id, s.generation, s.dispatch_id,
            nullif(s.carrier, ''), nullif(s.tracking, ''), s.lines, s.shipped_at
-      from unnest($ids, $partners, $names, $fulfillments, $dispatches, $carriers, $trackings,
-                  $lines, $shipped)
-        as s(id, partner_id, name, fulfillment_id, dispatch_id, carrier, tracking, lines, shipped_at)
+      from unnest($ids, $partners, $names, $fulfillments, $generations, $dispatches, $carriers,
+                  $trackings, $lines, $shipped)
+        as s(id, partner_id, name, fulfillment_id, generation, dispatch_id, carrier, tracking, lines,
+             shipped_at)
     on conflict (merchant_id, partner_id, partner_shipment_id) do nothing
     returning id`,
+})
+
+/** What the dispatches that partners name claim, by key and fulfillment order. */
+export const selectClaims = statement({
+  name: 'fulfillment.select_claims_by_key',
+  params: { merchant: 'text', keys: 'text[]', fulfillments: 'text[]' },
+  row: {
+    key: 'text',
+    dispatch_id: 'text',
+    partner_id: 'text',
+    fulfillment_id: 'text',
+    generation: 'int4',
+    state: 'text',
+  },
+  text: `
+    select d.key, d.id as dispatch_id, d.partner_id, l.fulfillment_id, l.generation, l.state
+      from fulfillment.dispatch d
+      join fulfillment.line_claim l on l.merchant_id = d.merchant_id and l.dispatch_id = d.id
+     where d.merchant_id = $merchant and d.key = any($keys)
+       and l.fulfillment_id = any($fulfillments)`,
+})
+
+/** Keeps single units by name, each in the first parcel that held it; answers those that are new. */
+export const insertUnits = statement({
+  name: 'fulfillment.insert_shipped_units',
+  params: {
+    merchant: 'text',
+    fulfillments: 'text[]',
+    generations: 'int4[]',
+    lines: 'text[]',
+    units: 'text[]',
+    shipments: 'text[]',
+  },
+  row: { shipment_id: 'text' },
+  text: `
+    insert into fulfillment.shipped_unit
+      (merchant_id, fulfillment_id, generation, line_id, unit, shipment_id)
+    select $merchant, u.fulfillment_id, u.generation, u.line_id, u.unit, u.shipment_id
+      from unnest($fulfillments, $generations, $lines, $units, $shipments)
+        as u(fulfillment_id, generation, line_id, unit, shipment_id)
+        on conflict do nothing
+    returning shipment_id`,
+})
+
+/** Units that were given up as short: they must not leave any more. */
+export const selectReleased = statement({
+  name: 'fulfillment.select_released_lines',
+  params: { merchant: 'text', ids: 'text[]' },
+  row: { fulfillment_id: 'text', generation: 'int4', line_id: 'text', sku: 'text', qty: 'int8' },
+  text: `
+    select fulfillment_id, generation, line_id, sku, qty from fulfillment.open_line
+     where merchant_id = $merchant and fulfillment_id = any($ids) and cause = 'short'
+       and state = 'released'`,
 })
 
 /** Marks fulfillment orders as shipped; the lattice never goes back. */

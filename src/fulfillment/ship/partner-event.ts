@@ -7,16 +7,35 @@ const line = z.object({
   qty: z.int().min(1).max(1_000_000),
 })
 
+// A partner that names single units names all of a line, each once.
+const parcelLine = line
+  .extend({
+    unit_ids: z
+      .array(z.string().regex(/^[\x21-\x7e]{1,128}$/))
+      .max(1_000)
+      .optional(),
+  })
+  .refine(({ qty, unit_ids: ids }) => !ids || (ids.length === qty && new Set(ids).size === qty))
+
+const onceEach = (lines: readonly { readonly line_id: string }[]): boolean =>
+  new Set(lines.map((one) => one.line_id)).size === lines.length
+
 const shipment = z.object({
   shipment_id: z.string().regex(/^[\x21-\x7e]{1,128}$/),
   fulfillment_id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
   carrier: z.string().max(128).optional(),
   tracking_number: z.string().max(128).optional(),
-  lines: z
-    .array(line)
-    .min(1)
-    .max(1_000)
-    .refine((lines) => new Set(lines.map((one) => one.line_id)).size === lines.length),
+  /** Without them nobody knows what is in the parcel: a person looks. */
+  lines: z.array(parcelLine).max(1_000).refine(onceEach).default([]),
+})
+
+const shortage = z.object({
+  fulfillment_id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  code: z
+    .string()
+    .regex(/^[a-z0-9_]{1,64}$/)
+    .default('short'),
+  lines: z.array(line).min(1).max(1_000).refine(onceEach),
 })
 
 const common = {
@@ -46,12 +65,22 @@ const partnerEvent = z.discriminatedUnion('type', [
       .min(1)
       .max(1_000),
   }),
+  z.object({
+    ...common,
+    type: z.literal('shipment.short'),
+    fulfillments: z.array(shortage).min(1).max(1_000),
+  }),
 ])
+
+const TYPES = ['dispatch.accepted', 'shipment.shipped', 'shipment.delivered', 'shipment.short']
 
 /** A partner event that this build understands; fields that it does not know are left aside. */
 export type PartnerEvent = z.output<typeof partnerEvent>
 /** One parcel of an event. */
 export type EventShipment = z.output<typeof shipment>
+
+/** Units of one order that its partner will not ship. */
+export type EventShortage = z.output<typeof shortage>
 
 /** Why an event cannot be applied. `unknown_type` is kept and shown; the others are loud. */
 export type UnreadEvent = 'unreadable' | 'other_partner' | 'unknown_type'
@@ -66,7 +95,7 @@ export function readPartnerEvent(
   const parsed = partnerEvent.safeParse(json.value)
   if (!parsed.success) {
     const isOther = z.object({ schema: common.schema, type: z.string() }).safeParse(json.value)
-    const known = ['dispatch.accepted', 'shipment.shipped', 'shipment.delivered']
+    const known = TYPES
     const isUnknownType = isOther.success && !known.includes(isOther.data.type)
     return { unread: isUnknownType ? 'unknown_type' : 'unreadable' }
   }

@@ -62,6 +62,7 @@ const deliverOrders = statement({
        and not exists (
          select from fulfillment.shipment s
           where s.merchant_id = f.merchant_id and s.fulfillment_id = f.id
+            and s.generation = f.generation
             and not exists (select from fulfillment.parcel_delivery p
                              where p.merchant_id = s.merchant_id and p.partner_id = s.partner_id
                                and p.partner_shipment_id = s.partner_shipment_id

@@ -1,30 +1,37 @@
 import { newId } from '#kernel/index.ts'
+import { openCases } from '#cases/index.ts'
+import type { NewCase } from '#cases/index.ts'
 import { issueShipment } from '#inventory/index.ts'
 import { many } from '#platform/index.ts'
-import type { NewEvent, RowOf, Transaction } from '#platform/index.ts'
-import { shipmentEffect } from './inbound-lattice.ts'
-import { insertShipments, lockShipped, selectShippedLines, shipOrders } from './inbox-statements.ts'
-import type { EventShipment } from './partner-event.ts'
-
-/** One parcel as a partner reported it. */
-export type ReportedShipment = EventShipment & {
-  readonly partner: string
-  readonly shippedAt: string
-}
-
-type Target = RowOf<typeof lockShipped.row>
-type Recorded = { readonly id: string; readonly parcel: ReportedShipment; readonly target: Target }
+import type { NewEvent, Transaction } from '#platform/index.ts'
+import {
+  insertShipments,
+  insertUnits,
+  lockShipped,
+  selectClaims,
+  selectReleased,
+  selectShippedLines,
+  shipOrders,
+} from './inbox-statements.ts'
+import { judgeParcels } from './judge-parcels.ts'
+import type { ParcelVerdict } from './judge-parcels.ts'
+import { generationOf, UnitBook } from './parcel.ts'
+import type { PlacedParcel, ReportedShipment } from './parcel.ts'
 
 /** What was recorded: the events of it, and what must be told loudly. */
-export type ShipmentReport = {
-  readonly events: readonly NewEvent[]
-  readonly alarms: readonly { readonly fulfillmentId: string; readonly reason: string }[]
+export type ShipmentReport = Pick<ParcelVerdict, 'events' | 'alarms'>
+
+type Alarm = ParcelVerdict['alarms'][number]
+type Placed = {
+  readonly known: readonly PlacedParcel[]
+  readonly strange: readonly (ReportedShipment & { readonly isOfAnother: boolean })[]
 }
 
 /**
  * Records parcels, many at a time: each once by the partner's own name for it, the fulfillment order
  * moved by the lattice, the stock issued. Goods that left against our books are recorded all the
- * same, and told as `double_ship_suspected`; a parcel of nothing we know is `shipment.unmatched`.
+ * same, and told as `double_ship_suspected` with a case; a parcel of nothing we know is
+ * `shipment.unmatched`, and of an order that another partner has, both.
  */
 export async function recordShipments(
   tx: Transaction,
@@ -32,43 +39,99 @@ export async function recordShipments(
   parcels: readonly ReportedShipment[],
 ): Promise<ShipmentReport> {
   if (parcels.length === 0) return { events: [], alarms: [] }
+  const { known, strange } = await place(tx, merchant, parcels)
+  const ids = [...new Set(known.map((one) => one.target.id))]
+  const book = new UnitBook(
+    await many(tx, selectShippedLines, { merchant, ids }),
+    await many(tx, selectReleased, { merchant, ids }),
+  )
+  const inserted = await insertAll(tx, merchant, known)
+  const recorded = known.filter((one) => inserted.has(one.id))
+  const repeated = await keepUnits(tx, merchant, recorded)
+  const verdict = judgeParcels(recorded, book, repeated)
+  if (verdict.shipped.length > 0) await many(tx, shipOrders, { merchant, ids: verdict.shipped })
+  const issued = recorded.map((one) => ({
+    shipmentId: one.id,
+    orderId: one.target.order_id,
+    locationId: one.target.location_id,
+    lines: one.parcel.lines.map(({ line_id, sku, qty }) => ({ lineNo: Number(line_id), sku, qty })),
+  }))
+  await issueShipment(tx, merchant, issued)
+  const told = strange.map(tellStrange)
+  const cases = [...verdict.cases, ...told.map((one) => one.seen)]
+  await openCases(tx, merchant, 'fulfillment', cases)
+  return {
+    events: [...told.flatMap((one) => one.events), ...verdict.events],
+    alarms: [...told.map((one) => one.alarm), ...verdict.alarms],
+  }
+}
+
+async function place(
+  tx: Transaction,
+  merchant: string,
+  parcels: readonly ReportedShipment[],
+): Promise<Placed> {
   const ids = [...new Set(parcels.map((one) => one.fulfillment_id))]
   const targets = new Map(
     (await many(tx, lockShipped, { merchant, ids })).map((row) => [row.id, row]),
   )
-  const before = await many(tx, selectShippedLines, { merchant, ids })
-  const candidates: Recorded[] = []
-  const events: NewEvent[] = []
-  const alarms: { fulfillmentId: string; reason: string }[] = []
+  const keys = [...new Set(parcels.map((one) => one.dispatchKey))]
+  const claims = new Map(
+    (await many(tx, selectClaims, { merchant, keys, fulfillments: ids })).map((row) => [
+      `${row.key} ${row.fulfillment_id} ${row.partner_id}`,
+      { dispatchId: row.dispatch_id, generation: row.generation, state: row.state },
+    ]),
+  )
+  const known: PlacedParcel[] = []
+  const strange: (ReportedShipment & { isOfAnother: boolean })[] = []
   for (const parcel of parcels) {
     const target = targets.get(parcel.fulfillment_id)
-    if (target?.partner_id === parcel.partner) {
-      candidates.push({ id: newId('shp'), parcel, target })
+    if (target?.partner_id !== parcel.partner) {
+      strange.push({ ...parcel, isOfAnother: target !== undefined })
       continue
     }
-    alarms.push({ fulfillmentId: parcel.fulfillment_id, reason: 'unmatched' })
-    const data = { partner_id: parcel.partner, shipment_id: parcel.shipment_id }
-    events.push({ subjectId: parcel.fulfillment_id, kind: 'shipment.unmatched', data })
+    const claim = claims.get(`${parcel.dispatchKey} ${target.id} ${parcel.partner}`)
+    known.push({ id: newId('shp'), parcel, target, ...(claim ? { claim } : {}) })
   }
-  const inserted = await insertAll(tx, merchant, candidates)
-  const recorded = candidates.filter((one) => inserted.has(one.id))
-  const moved = moveEach(recorded, shippedUnits(before))
-  alarms.push(...moved.alarms)
-  if (moved.shipped.length > 0) await many(tx, shipOrders, { merchant, ids: moved.shipped })
-  const issued = recorded.map(({ id, parcel, target }) => ({
-    shipmentId: id,
-    orderId: target.order_id,
-    locationId: target.location_id,
-    lines: parcel.lines.map(({ line_id, sku, qty }) => ({ lineNo: Number(line_id), sku, qty })),
-  }))
-  await issueShipment(tx, merchant, issued)
-  return { events: [...events, ...moved.events], alarms }
+  return { known, strange }
+}
+
+/** A parcel that cannot be booked. Of an order that another partner has, its goods leave twice. */
+function tellStrange(parcel: Placed['strange'][number]): {
+  readonly events: readonly NewEvent[]
+  readonly alarm: Alarm
+  readonly seen: NewCase
+} {
+  const { partner, shipment_id: name, fulfillment_id: subjectId, isOfAnother } = parcel
+  const data = { partner_id: partner, shipment_id: name }
+  const reason = isOfAnother ? 'other_partner' : 'unmatched'
+  const suspected = { subjectId, kind: 'double_ship_suspected', data: { ...data, reason } }
+  return {
+    alarm: { fulfillmentId: subjectId, reason },
+    events: [{ subjectId, kind: 'shipment.unmatched', data }, ...(isOfAnother ? [suspected] : [])],
+    seen: {
+      kind: isOfAnother ? 'double_ship' : 'unmatched_shipment',
+      subjectId: isOfAnother ? subjectId : `${partner} ${name}`,
+      partnerId: partner,
+      title: isOfAnother
+        ? 'A partner shipped an order that another partner has.'
+        : 'A partner told of a parcel of nothing that we know.',
+      evidence: {
+        fulfillment: subjectId,
+        partner_shipment: name,
+        dispatch_key: parcel.dispatchKey,
+        tracking: parcel.tracking_number ?? null,
+        lines: parcel.lines.map(({ line_id, sku, qty }) => ({ line_id, sku, qty })),
+      },
+      ...(isOfAnother ? { dueHours: 1 } : {}),
+    },
+  }
 }
 
 async function insertAll(
   tx: Transaction,
   merchant: string,
-  candidates: readonly Recorded[],
+  candidates: readonly PlacedParcel[],
 ): Promise<ReadonlySet<string>> {
   if (candidates.length === 0) return new Set()
   const rows = await many(tx, insertShipments, {
@@ -77,7 +140,8 @@ async function insertAll(
     partners: candidates.map((one) => one.parcel.partner),
     names: candidates.map((one) => one.parcel.shipment_id),
     fulfillments: candidates.map((one) => one.target.id),
-    dispatches: candidates.map((one) => one.target.dispatch_id ?? ''),
+    generations: candidates.map(generationOf),
+    dispatches: candidates.map((one) => one.claim?.dispatchId ?? one.target.dispatch_id ?? ''),
     carriers: candidates.map((one) => one.parcel.carrier ?? ''),
     trackings: candidates.map((one) => one.parcel.tracking_number ?? ''),
     lines: candidates.map((one) => JSON.stringify(one.parcel.lines)),
@@ -86,58 +150,29 @@ async function insertAll(
   return new Set(rows.map((row) => row.id))
 }
 
-type Units = Map<string, Map<string, number>>
-
-const lineName = (line: { line_id: string; sku: string }): string => `${line.line_id} ${line.sku}`
-
-function shippedUnits(rows: readonly RowOf<typeof selectShippedLines.row>[]): Units {
-  const units: Units = new Map()
-  for (const row of rows) addUnits(units, row.fulfillment_id, row.lines)
-  return units
-}
-
-function addUnits(
-  units: Units,
-  fulfillment: string,
-  lines: readonly { line_id: string; sku: string; qty: number }[],
-): Map<string, number> {
-  const ofOne = units.get(fulfillment) ?? new Map<string, number>()
-  for (const line of lines) ofOne.set(lineName(line), (ofOne.get(lineName(line)) ?? 0) + line.qty)
-  units.set(fulfillment, ofOne)
-  return ofOne
-}
-
-/** Runs each recorded parcel through the lattice, in the order in which they came. */
-function moveEach(
-  recorded: readonly Recorded[],
-  shipped: Units,
-): ShipmentReport & { readonly shipped: readonly string[] } {
-  const events: NewEvent[] = []
-  const alarms: { fulfillmentId: string; reason: string }[] = []
-  const whole: string[] = []
-  const states = new Map(recorded.map((one) => [one.target.id, one.target.state]))
-  for (const { id, parcel, target } of recorded) {
-    const ordered = new Map(target.lines.map((line) => [lineName(line), line.qty]))
-    const units = addUnits(shipped, target.id, parcel.lines)
-    const effect = shipmentEffect(states.get(target.id) ?? target.state, ordered, units)
-    const data = {
-      order_id: target.order_id,
-      shipment_id: id,
-      carrier: parcel.carrier,
-      tracking_number: parcel.tracking_number,
-    }
-    events.push({ subjectId: target.id, kind: 'shipment.recorded', data })
-    if (effect.kind === 'ship') {
-      states.set(target.id, 'shipped')
-      whole.push(target.id)
-      const order = { order_id: target.order_id }
-      events.push({ subjectId: target.id, kind: 'fulfillment.shipped', data: order })
-    }
-    if (effect.kind === 'suspect') {
-      alarms.push({ fulfillmentId: target.id, reason: effect.reason })
-      const why = { ...data, reason: effect.reason }
-      events.push({ subjectId: target.id, kind: 'double_ship_suspected', data: why })
-    }
-  }
-  return { events, alarms, shipped: whole }
+/** Keeps the units that partners name one by one; answers the parcels that hold one for the second time. */
+async function keepUnits(
+  tx: Transaction,
+  merchant: string,
+  recorded: readonly PlacedParcel[],
+): Promise<ReadonlySet<string>> {
+  const named = recorded.flatMap((one) =>
+    one.parcel.lines.flatMap((line) =>
+      (line.unit_ids ?? []).map((unit) => ({ one, line: line.line_id, unit })),
+    ),
+  )
+  if (named.length === 0) return new Set()
+  const kept = await many(tx, insertUnits, {
+    merchant,
+    fulfillments: named.map(({ one }) => one.target.id),
+    generations: named.map(({ one }) => generationOf(one)),
+    lines: named.map(({ line }) => line),
+    units: named.map(({ unit }) => unit),
+    shipments: named.map(({ one }) => one.id),
+  })
+  const newUnits = Map.groupBy(kept, (row) => row.shipment_id)
+  const told = Map.groupBy(named, ({ one }) => one.id)
+  const isRepeated = ([id, units]: [string, readonly object[]]): boolean =>
+    (newUnits.get(id)?.length ?? 0) < units.length
+  return new Set([...told].filter(isRepeated).map(([id]) => id))
 }
