@@ -13,6 +13,7 @@ import { addPartnerCommands } from './partner-commands.ts'
 import { addRecallCommands } from './recall-commands.ts'
 import { addPromiseCommands } from './promise-commands.ts'
 import { addReconcileCommands } from './reconcile-commands.ts'
+import { addReshipCommands } from './reship-commands.ts'
 import { addReturnCommands } from './return-commands.ts'
 import { addRunCommands } from './run-commands.ts'
 import { addStockCommands } from './stock-commands.ts'
@@ -38,6 +39,7 @@ export function holdfastProgram(): Command {
   addDispatchCommands(program)
   addRecallCommands(program)
   addFulfillmentCommands(program)
+  addReshipCommands(program)
   addReconcileCommands(program)
   addCaseCommands(program)
   addFlagCommands(program)

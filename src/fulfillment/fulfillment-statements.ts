@@ -23,9 +23,10 @@ export const lockByOrder = statement({
     state: 'text',
     cleared_by: 'text?',
     dispatch_id: 'text?',
+    generation: 'int4',
   },
   text: `
-    select id, order_id, revision, partner_id, state, cleared_by, dispatch_id
+    select id, order_id, revision, partner_id, state, cleared_by, dispatch_id, generation
       from fulfillment.fulfillment_order
      where merchant_id = $merchant and order_id = any($orders)
      order by id

@@ -2,6 +2,7 @@ import type { AnyRoute, Context } from '#platform/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import { fulfillmentAdminRoutes } from './admin.http.ts'
 import { recallRoutes } from './recall/recalls.http.ts'
+import { reshipRoutes } from './reship/reship.http.ts'
 import { inboundRoutes } from './ship/inbound.http.ts'
 import { parcelRoutes } from './ship/parcels.http.ts'
 
@@ -39,6 +40,7 @@ export { orderFulfillmentStory } from './order-story.ts'
 export type { FulfillmentStory } from './order-story.ts'
 export { startFulfillmentWorker } from './run-worker.ts'
 export type { FulfillmentWorker } from './run-worker.ts'
+export { approveReship, listReships, refuseReship, requestReship } from './reship/reship.ts'
 export { sealBatch } from './seal/seal-batch.ts'
 export { sealProver } from './seal/seal-proof.ts'
 export type { SealProver } from './seal/seal-proof.ts'
@@ -56,6 +58,7 @@ export function fulfillmentRoutes(deps: {
     ...fulfillmentAdminRoutes(deps),
     ...recallRoutes(deps),
     ...parcelRoutes(deps.context),
+    ...reshipRoutes(deps.context),
     ...inboundRoutes(deps),
   ]
 }

@@ -26,6 +26,7 @@ export type IdPrefix =
   | 'rec'
   | 'cnt'
   | 'rcl'
+  | 'rsh'
 
 /** RFC 4648 §7 (base32hex), lower case: unlike plain base32, its text sorts as its bytes do. */
 const SORTABLE = '0123456789abcdefghijklmnopqrstuv'

@@ -23,4 +23,17 @@ export const PARTNER_REFUSALS = {
     grpc: 'failed_precondition',
     means: 'the fulfillment order is not in a state that allows this',
   },
+  // Lost parcels shipped again
+  reship_unknown: { http: 404, grpc: 'not_found', means: 'no such reship' },
+  reship_open: {
+    http: 409,
+    grpc: 'already_exists',
+    means: 'that generation of the fulfillment order is asked for already',
+  },
+  reship_state: { http: 409, grpc: 'failed_precondition', means: 'the reship is decided' },
+  reship_same_person: {
+    http: 403,
+    grpc: 'permission_denied',
+    means: 'a reship is approved by another person than the one who asked for it',
+  },
 } as const satisfies Record<string, { http: number; grpc: string; means: string }>

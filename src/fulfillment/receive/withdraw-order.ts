@@ -74,7 +74,9 @@ async function withdraw(
   }
   const rows = await many(tx, lockByOrder, { merchant, orders: [wish.orderId] })
   const concerned = rows.filter((row) => row.revision <= wish.revision)
-  if (concerned.some((row) => SEALED.has(row.state))) return accept('sealed')
+  // A later generation that waits to be sealed: the first of it has shipped.
+  const isTooLate = concerned.some((row) => SEALED.has(row.state) || row.generation > 1)
+  if (isTooLate) return accept('sealed')
   const gone = await many(tx, withdrawOrders, {
     merchant,
     order: wish.orderId,

@@ -13,6 +13,7 @@ import {
   selectShippedLines,
   shipOrders,
 } from './inbox-statements.ts'
+import { stockSubjects } from '../reship/stock-subject.ts'
 import { judgeParcels } from './judge-parcels.ts'
 import type { ParcelVerdict } from './judge-parcels.ts'
 import { generationOf, UnitBook } from './parcel.ts'
@@ -50,9 +51,14 @@ export async function recordShipments(
   const repeated = await keepUnits(tx, merchant, recorded)
   const verdict = judgeParcels(recorded, book, repeated)
   if (verdict.shipped.length > 0) await many(tx, shipOrders, { merchant, ids: verdict.shipped })
+  const subjectOf = await stockSubjects(tx, merchant, ids)
   const issued = recorded.map((one) => ({
     shipmentId: one.id,
-    orderId: one.target.order_id,
+    orderId: subjectOf({
+      fulfillment: one.target.id,
+      generation: generationOf(one),
+      order: one.target.order_id,
+    }),
     locationId: one.target.location_id,
     lines: one.parcel.lines.map(({ line_id, sku, qty }) => ({ lineNo: Number(line_id), sku, qty })),
   }))

@@ -13,6 +13,7 @@ import {
 } from '#platform/index.ts'
 import type { Context, RowOf, Transaction } from '#platform/index.ts'
 import { notifyWork } from '../fulfillment-statements.ts'
+import { stockSubjects } from '../reship/stock-subject.ts'
 import { isWhole } from './inbound-lattice.ts'
 import { lockShipped, selectReleased, selectShippedLines, shipOrders } from './inbox-statements.ts'
 import { decideOpenLines, selectOpenLines } from './open-lines.ts'
@@ -122,8 +123,10 @@ export async function releaseShort(
     })
     const gone = said.filter((line) => line.state === 'released')
     await decide(tx, merchant, input, 'short', said)
+    const { generation } = target
+    const subjectOf = await stockSubjects(tx, merchant, ids)
     const units = await releaseUnits(tx, merchant, {
-      subjectId: target.order_id,
+      subjectId: subjectOf({ fulfillment: target.id, generation, order: target.order_id }),
       sourceId: `${target.id}/${target.generation}/short`,
       lines: gone.map(({ line_id, sku, qty }) => ({
         lineNo: Number(line_id),
