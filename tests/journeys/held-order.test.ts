@@ -159,3 +159,30 @@ describe('a held order is refused by every path', () => {
     expect(await holdfast(dataDir, ['verify'])).toMatchObject({ code: 0 })
   })
 })
+
+describe('a person who clears it', () => {
+  test('is answered after the first attempt while fulfillment_webhook_async is off', async () => {
+    const off = ['flags', 'set', 'fulfillment_webhook_async', 'off', '--reason', 'see it arrive']
+    expect(await holdfast(dataDir, off)).toMatchObject({ code: 0 })
+    const made = await holdfast(dataDir, [
+      'api-keys',
+      'create',
+      'reviewer',
+      '--scopes',
+      'orders:decide',
+      '--json',
+    ])
+    const reviewer = `Bearer ${String(JSON.parse(made.stdout).key)}`
+    const clear = { verdict: 'clear', reason: 'the customer called' }
+    const decided = await call('POST', `/admin/orders/${orderId}/decisions`, clear, reviewer)
+    expect(decided.status).toBe(201)
+    // It waits 15 s at most, ten of which a CLEAR can be undone: a slow machine may answer `pending`.
+    expect(decided.body.first_attempt).toMatch(/^(attempted|pending)$/)
+    const times = async (): Promise<number> =>
+      (await readLedgers(platform.ledgers)).filter((row) => row.fulfillment_id === fulfillmentId)
+        .length
+    const seen = decided.body.first_attempt === 'attempted' ? await times() : 1
+    expect(seen).toBe(1)
+    await vi.waitFor(async () => expect(await times()).toBe(1), 60_000)
+  })
+})
