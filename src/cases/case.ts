@@ -14,6 +14,8 @@ export const CASE_KINDS = [
   'return',
   'lost_parcel',
   'partner_regressed',
+  'ship_by_at_risk',
+  'ship_by_missed',
 ] as const
 /** One of `CASE_KINDS`. */
 export type CaseKind = (typeof CASE_KINDS)[number]

@@ -4,7 +4,7 @@ import { listPartners } from '#partners/index.ts'
 import { route } from '#platform/index.ts'
 import type { Access, AnyRoute, Context } from '#platform/index.ts'
 import { liftHold, placeHold } from './hold/change-holds.ts'
-import { attemptsOf, dispatchesOf, linesOf, listDispatches } from './dispatch-queries.ts'
+import { dispatchesOf, dispatchEvidence, listDispatches } from './dispatch-queries.ts'
 import {
   findFulfillment,
   holdsOf,
@@ -82,10 +82,17 @@ const listOrdersRoute = ({ database, merchant }: Context): AnyRoute =>
     summary: 'List fulfillment orders, newest first',
     access: READ,
     audit: { none: 'read' },
-    query: page.extend({ state: z.enum(FULFILLMENT_STATES).optional() }),
+    query: page.extend({
+      state: z.enum(FULFILLMENT_STATES).optional(),
+      ship_by_alarm: z.enum(['at_risk', 'missed']).optional(),
+    }),
     handle: async ({ query }) => {
-      const state = query.state === undefined ? {} : { state: query.state }
-      const rows = await listFulfillments(database, merchant, { ...pageOf(query), ...state })
+      const { state, ship_by_alarm: alarm } = query
+      const rows = await listFulfillments(database, merchant, {
+        ...pageOf(query),
+        ...(state === undefined ? {} : { state }),
+        ...(alarm === undefined ? {} : { alarm }),
+      })
       return paged(rows, query.limit)
     },
   })
@@ -155,11 +162,16 @@ const listDispatchesRoute = ({ database, merchant }: Context): AnyRoute =>
     summary: 'List dispatches, newest first',
     access: READ,
     audit: { none: 'read' },
-    query: page.extend({ state: z.enum(DISPATCH_STATES).optional(), partner: id.optional() }),
+    query: page.extend({
+      state: z.enum(DISPATCH_STATES).optional(),
+      partner: id.optional(),
+      at_risk: z.enum(['true', 'false']).default('false'),
+    }),
     handle: async ({ query }) => {
       const { state, partner } = query
       const rows = await listDispatches(database, merchant, {
         ...pageOf(query),
+        isAtRisk: query.at_risk === 'true',
         ...(state === undefined ? {} : { state }),
         ...(partner === undefined ? {} : { partner }),
       })
@@ -176,13 +188,11 @@ const showDispatchRoute = ({ database, merchant }: Context): AnyRoute =>
     audit: { none: 'read' },
     params: idParams,
     handle: async ({ params }) => {
-      const [one] = await dispatchesOf(database, merchant, [params.id])
+      const one = await dispatchEvidence(database, merchant, params.id)
       if (!one) return refuse('dispatch_unknown', `No dispatch ${params.id}.`)
-      const attempts = await attemptsOf(database, merchant, [one.id])
-      const lines = await linesOf(database, merchant, one.id)
       const recalls = await recallsOf(database, merchant, [one.id])
       const recall_lines = await recallLinesOf(database, merchant, [one.id])
-      return accept({ status: 200, body: { ...one, attempts, lines, recalls, recall_lines } })
+      return accept({ status: 200, body: { ...one, recalls, recall_lines } })
     },
   })
 

@@ -16,23 +16,26 @@ const ORDER = {
   effective_at: 'timestamptz?',
   dispatch_id: 'text?',
   lines: lineColumn,
+  ship_by: 'timestamptz?',
+  ship_by_alarm: 'text?',
   created_at: 'timestamptz',
   updated_at: 'timestamptz',
 } as const
 
 const COLUMNS = `f.id, f.order_id, r.order_number, f.revision, f.partner_id, f.location_id,
-  f.generation, f.state, f.cleared_by, f.effective_at, f.dispatch_id, f.lines, f.created_at, f.updated_at`
+  f.generation, f.state, f.cleared_by, f.effective_at, f.dispatch_id, f.lines, f.ship_by, f.ship_by_alarm, f.created_at, f.updated_at`
 const FROM = `fulfillment.fulfillment_order f
   left join fulfillment.received_order r
     on r.merchant_id = f.merchant_id and r.order_id = f.order_id and r.revision = f.revision`
 
 const listByState = statement({
   name: 'fulfillment.list_fulfillment_orders',
-  params: { merchant: 'text', state: 'text?', before: 'text?', limit: 'int4' },
+  params: { merchant: 'text', state: 'text?', alarm: 'text?', before: 'text?', limit: 'int4' },
   row: ORDER,
   text: `
     select ${COLUMNS} from ${FROM}
      where f.merchant_id = $merchant and ($state is null or f.state = $state)
+       and ($alarm is null or f.ship_by_alarm = $alarm)
        and ($before is null or f.id < $before)
      order by f.id desc
      limit $limit`,
@@ -131,14 +134,14 @@ export type ShipmentRow = RowOf<typeof SHIPMENT>
 /** A page of a list that goes from the newest to the oldest id. */
 export type Page = { readonly before?: string; readonly limit: number }
 
-/** Fulfillment orders, newest first, of one state or of all. */
+/** Fulfillment orders, newest first, of one state or alarm or of all. */
 export function listFulfillments(
   database: Database,
   merchant: string,
-  page: Page & { readonly state?: string },
+  page: Page & { readonly state?: string; readonly alarm?: string },
 ): Promise<readonly FulfillmentRow[]> {
-  const { limit, before = null, state = null } = page
-  return read(database, listByState, { merchant, state, before, limit })
+  const { limit, before = null, state = null, alarm = null } = page
+  return read(database, listByState, { merchant, state, alarm, before, limit })
 }
 
 /** Everything one order became here, oldest first. */

@@ -24,6 +24,9 @@ const selectOldest = statement({
         select 'recall_needs_operator', answered_at from fulfillment.recall_line
          where merchant_id = $merchant and state = 'unknown_order'
         union all
+        select 'ship_by_' || ship_by_alarm, ship_by_alarm_at from fulfillment.fulfillment_order
+         where merchant_id = $merchant and ship_by_alarm is not null
+        union all
         select 'inbox', received_at from fulfillment.inbox
          where merchant_id = $merchant and applied_at is null
       ) as items
@@ -37,7 +40,8 @@ export type OldestItem = { readonly stage: string; readonly count: number; reado
 /**
  * What waits where: `held`, `open`, `sealed`, `accepted` and `rejected` count fulfillment orders,
  * `unknown`, `needs_operator` and `quarantined` count dispatches, `recalling` orders that are asked back,
- * `recall_needs_operator` what of it waits for a person, `inbox` partner events.
+ * `recall_needs_operator` what of it waits for a person,
+ * `ship_by_at_risk` and `ship_by_missed` fulfillment orders whose alarm is raised, `inbox` partner events.
  */
 export async function oldestItems(
   database: Database,
@@ -45,4 +49,24 @@ export async function oldestItems(
 ): Promise<readonly OldestItem[]> {
   const rows = await read(database, selectOldest, { merchant })
   return rows.map((row) => ({ stage: row.stage, count: row.count, ageS: row.age_s }))
+}
+
+const countOverdue = statement({
+  name: 'fulfillment.count_overdue_dispatches',
+  params: { merchant: 'text' },
+  row: { state: 'text', count: 'int8' },
+  text: `
+    select state, count(*) as count from fulfillment.dispatch
+     where merchant_id = $merchant and state in ('needs_operator', 'quarantined')
+       and coalesce(intent_at, sealed_at) < now() - interval '15 minutes'
+     group by state`,
+})
+
+/** Dispatches that have waited for a person for more than fifteen minutes, by state. */
+export async function overdueDispatches(
+  database: Database,
+  merchant: string,
+): Promise<Readonly<Record<string, number>>> {
+  const rows = await read(database, countOverdue, { merchant })
+  return Object.fromEntries(rows.map((row) => [row.state, row.count]))
 }

@@ -1,5 +1,6 @@
 import { listPartners } from '#partners/index.ts'
 import { applyInbox } from './ship/apply-inbox.ts'
+import { watchUnaccepted, watchUnshipped } from './promise/watch-promises.ts'
 import { openCompletionLane, runLane } from './dispatch/dispatch-lane.ts'
 import { assertShipOnceIndex } from './seal/ship-once-index.ts'
 import { listenForWork } from './work-signal.ts'
@@ -60,6 +61,10 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
     const kept = run().finally(() => underWay.delete(kept))
     underWay.add(kept)
   }
+  const watchers = {
+    unaccepted: atMostEverySecond(deps, () => watchUnaccepted(deps)),
+    unshipped: atMostEverySecond(deps, () => watchUnshipped(deps)),
+  }
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
@@ -69,6 +74,8 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
       } catch (fault) {
         log.error({ fault: String(fault) }, 'the partners cannot be read')
       }
+      startLane('promises not accepted', watchers.unaccepted)
+      startLane('promises not kept', watchers.unshipped)
       startLane('inbox', () => applyInbox(deps.context))
       if (await signal.wait(pollMs)) wakes += 1
     }
@@ -84,5 +91,19 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
       await completions.idle()
       await signal.close()
     },
+  }
+}
+
+// A promise is a matter of hours: the wakes of a busy worker need not look at it each time.
+function atMostEverySecond(
+  { context: { clock } }: Pick<WorkerDeps, 'context'>,
+  round: () => Promise<number>,
+): () => Promise<number> {
+  let nextMs = 0
+  return async () => {
+    if (clock.monotonicMs() < nextMs) return 0
+    const did = await round()
+    if (did === 0) nextMs = clock.monotonicMs() + 1_000
+    return did
   }
 }

@@ -1,5 +1,5 @@
 import { CASE_KINDS, openCaseTotals } from '#cases/index.ts'
-import { fulfillmentCounts, oldestItems } from '#fulfillment/index.ts'
+import { fulfillmentCounts, oldestItems, overdueDispatches } from '#fulfillment/index.ts'
 import { negativeStockSkus } from '#inventory/index.ts'
 import { holdRate, orderCounts } from '#orders/index.ts'
 import { feedHealth } from '#platform/index.ts'
@@ -27,6 +27,20 @@ export function collectGauges({ database, merchant }: Context): void {
       const stage = STAGES.find((one) => one === item.stage)
       return stage ? [{ labels: { stage }, value: item.ageS }] : []
     })
+  })
+  registerCollector('holdfast_ship_by_alarms', async () => {
+    const items = await oldestItems(database, merchant)
+    return (['at_risk', 'missed'] as const).map((alarm) => ({
+      labels: { alarm },
+      value: items.find((item) => item.stage === `ship_by_${alarm}`)?.count ?? 0,
+    }))
+  })
+  registerCollector('holdfast_dispatch_overdue_current', async () => {
+    const overdue = await overdueDispatches(database, merchant)
+    return (['needs_operator', 'quarantined'] as const).map((state) => ({
+      labels: { state },
+      value: overdue[state] ?? 0,
+    }))
   })
   registerCollector('holdfast_cases_open', async () => {
     const totals = await openCaseTotals(database, merchant)
@@ -75,7 +89,8 @@ export async function stageCounts({
     unknown: dispatches['unknown'] ?? 0,
     recalling: dispatches['recalling'] ?? 0,
     recall_needs_operator: dispatches['recall_needs_operator'] ?? 0,
-    needs_operator: (dispatches['needs_operator'] ?? 0) + (dispatches['quarantined'] ?? 0),
+    needs_operator: dispatches['needs_operator'] ?? 0,
+    quarantined: dispatches['quarantined'] ?? 0,
   }
 }
 

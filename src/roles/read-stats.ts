@@ -22,6 +22,8 @@ const WORK_LISTS = [
   ['rejected', 'Rejected by a partner'],
   ['recalling', 'Asked back, not yet answered'],
   ['recall_needs_operator', 'Recalls that need an operator'],
+  ['ship_by_at_risk', 'Promise nearer than 4 h, not accepted'],
+  ['ship_by_missed', 'Promise passed, accepted and not shipped'],
   ['inbox', 'Partner events not applied'],
 ] as const
 

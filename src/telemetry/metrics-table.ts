@@ -6,6 +6,7 @@ export const STAGES = [
   'sealed',
   'unknown',
   'needs_operator',
+  'quarantined',
   'recalling',
   'recall_needs_operator',
   'accepted',
@@ -59,6 +60,8 @@ export const CASE_KIND_LABELS = [
   'return',
   'lost_parcel',
   'partner_regressed',
+  'ship_by_at_risk',
+  'ship_by_missed',
 ] as const
 
 /** What one metric is. `routes` stands for the declared paths of this process's routes. */
@@ -142,6 +145,18 @@ export const METRICS = {
     unit: 'seconds',
     help: 'age of the oldest order in a stage; absent where the stage is empty',
     labels: { stage: STAGES },
+  },
+  holdfast_ship_by_alarms: {
+    type: 'gauge',
+    unit: 'fulfillment orders',
+    help: 'promises in danger now: nearer than 4 h and not accepted (at_risk), or accepted, passed and not shipped (missed)',
+    labels: { alarm: ['at_risk', 'missed'] },
+  },
+  holdfast_dispatch_overdue_current: {
+    type: 'gauge',
+    unit: 'dispatches',
+    help: 'dispatches that have waited for a person for more than 15 minutes',
+    labels: { state: ['needs_operator', 'quarantined'] },
   },
   holdfast_cases_open: {
     type: 'gauge',

@@ -77,7 +77,12 @@ async function writeAll(
   const done = completions.filter((one) => written.has(one.dispatchId))
   await writeAttempts(tx, merchant, done)
   const events = done.map((one): NewEvent => {
-    const data = { partner_id: one.partner, code: one.code, attempt: one.attempt?.number }
+    const data = {
+      partner_id: one.partner,
+      code: one.code,
+      attempt: one.attempt?.number,
+      stopped_by: one.next.stoppedBy,
+    }
     return { subjectId: one.dispatchId, kind: eventKind(one), data }
   })
   await appendEvents(tx, merchant, [...events, ...(await writeAnswers(tx, merchant, done))])

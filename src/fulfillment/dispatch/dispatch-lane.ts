@@ -12,6 +12,7 @@ import { throttleLane } from './lane-rate.ts'
 import { afterLostLease } from './next-dispatch-state.ts'
 import { termsOf } from './partner-terms.ts'
 import { lookUp, probe, takeUnknown } from './resolve-unknown.ts'
+import { stopNear } from '../promise/promise-statements.ts'
 import { runRecalls } from '../recall/recall-lane.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { sendDispatch } from './send-dispatch.ts'
@@ -53,6 +54,7 @@ export async function runLane(
     for (const one of unknown) track(settle(deps, completions, lookUp(deps, partner, one)))
     started += unknown.length
   }
+  if (work.is_near) started += await stop(deps, partner)
   // Before the pause is looked at: a recall can only stop goods.
   if (work.is_recalling) started += await runRecalls(deps, partner, track)
   if (partner.pausedAt !== null) return started
@@ -67,6 +69,26 @@ export async function runLane(
   const claimed = await claim(deps, partner)
   for (const one of claimed) track(settle(deps, completions, sendDispatch(deps, partner, one)))
   return started + claimed.length + sealed
+}
+
+/** The hard stop of HDP/1 §1.6.6 for what waits to be sent again, in a paused lane too. */
+async function stop(deps: LaneDeps, partner: Partner): Promise<number> {
+  const { merchant, database, log } = deps.context
+  const stopped = await withTransaction(database, async (tx) => {
+    const rows = await many(tx, stopNear, { merchant, partner: partner.id })
+    const events = rows.map((one) => ({
+      subjectId: one.id,
+      kind: 'dispatch.stopped',
+      data: { partner_id: partner.id, code: one.was_code, stopped_by: 'ship_by_near' },
+    }))
+    await appendEvents(tx, merchant, events)
+    return rows
+  })
+  for (const { id, attempt, was_code: after } of stopped) {
+    const fields = { dispatch_id: id, partner_id: partner.id, attempt, after }
+    log.error({ code: 'ship_by_near', ...fields }, 'a promise is near: a person decides')
+  }
+  return stopped.length
 }
 
 async function seal(deps: LaneDeps, partner: Partner): Promise<number> {

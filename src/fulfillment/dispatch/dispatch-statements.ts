@@ -1,11 +1,13 @@
 import { statement } from '#platform/index.ts'
 import { ACCEPTED_STATE, IS_ASKED_BACK } from '../recall/accepted-state.ts'
+import { IS_STOPPED_BY_PROMISE } from '../promise/near-promise.ts'
 import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 
 /**
  * The intent: takes due dispatches of a partner up to its free concurrency and marks them as being
  * sent, in database time. A dispatch of an earlier fence epoch (before a restore) is left alone, and
- * so is every dispatch of a partner that is paused, or of which lines are asked back.
+ * so is every dispatch of a partner that is paused, of which lines are asked back, or whose promise is
+ * too near to try it once more without a person.
  */
 export const claimDue = statement({
   name: 'fulfillment.claim_due_dispatches',
@@ -30,6 +32,8 @@ export const claimDue = statement({
     intent_at: 'timestamptz',
     /** The newest of its sequence that the partner had answered for when this one was claimed. */
     accepted_sequence: 'int8',
+    /** Until the nearest promise of its orders; null where none has one. */
+    promise_left_ms: 'float8?',
   },
   text: `
     with bucket as (
@@ -48,6 +52,7 @@ export const claimDue = statement({
          and d.next_attempt_at <= now()
          and d.fence_epoch = (select fence_epoch from platform.instance)
          and ${LANE_IS_CLEAR} and not ${IS_ASKED_BACK}
+         and not ${IS_STOPPED_BY_PROMISE}
          and exists (select from partners.partner p
                       where p.merchant_id = $merchant and p.id = $partner and p.paused_at is null)
        order by d.next_attempt_at, d.id
@@ -62,7 +67,8 @@ export const claimDue = statement({
              absent_since = null
         from due
        where d.merchant_id = due.merchant_id and d.id = due.id
-      returning d.merchant_id, d.id, d.key, d.content_sha256, d.fence_epoch, d.attempt, d.intent_at
+      returning d.merchant_id, d.id, d.key, d.content_sha256, d.fence_epoch, d.attempt, d.intent_at,
+                d.ship_by
     ), spent as (
       -- A minute without a 429 gives half as much again; beyond 500 a second nothing holds it back.
       update fulfillment.lane l
@@ -80,6 +86,7 @@ export const claimDue = statement({
        order by sequence desc limit 1
     )
     select c.id, c.key, c.content_sha256, c.fence_epoch, c.attempt, b.bytes, b.proof_key_id, b.proof,
+           extract(epoch from c.ship_by - now())::float8 * 1000 as promise_left_ms,
            c.intent_at, coalesce((select sequence from newest), 0) as accepted_sequence,
            array(select l.fulfillment_id from fulfillment.line_claim l
                   where l.merchant_id = c.merchant_id and l.dispatch_id = c.id
@@ -102,6 +109,7 @@ export const claimUnknown = statement({
     since_first_ms: 'float8',
     unknown_for_ms: 'float8',
     absent_for_ms: 'float8?',
+    promise_left_ms: 'float8?',
     accepted_sequence: 'int8',
     is_asked_back: 'bool',
     fulfillments: 'text[]',
@@ -131,6 +139,7 @@ export const claimUnknown = statement({
            extract(epoch from now() - c.first_attempt_at)::float8 * 1000 as since_first_ms,
            extract(epoch from now() - c.intent_at)::float8 * 1000 as unknown_for_ms,
            extract(epoch from now() - c.absent_since)::float8 * 1000 as absent_for_ms,
+           extract(epoch from c.ship_by - now())::float8 * 1000 as promise_left_ms,
            coalesce((select sequence from fulfillment.dispatch n
                       where n.merchant_id = $merchant and n.partner_id = $partner
                         and n.state in ('accepted', 'rejected', 'recall_partial', 'too_late')
@@ -167,6 +176,7 @@ export const selectLaneWork = statement({
     is_expired: 'bool',
     is_unknown_due: 'bool',
     is_queued_due: 'bool',
+    is_near: 'bool',
     is_open_due: 'bool',
     is_recalling: 'bool',
   },
@@ -175,13 +185,14 @@ export const selectLaneWork = statement({
            coalesce(bool_or(state = 'sending' and lease_until < now()), false) as is_expired,
            coalesce(bool_or(state = 'unknown' and next_attempt_at <= now()), false) as is_unknown_due,
            coalesce(bool_or(state = 'queued' and next_attempt_at <= now()), false) as is_queued_due,
+           coalesce(bool_or(state = 'queued' and ${IS_STOPPED_BY_PROMISE}), false) as is_near,
            exists (select from fulfillment.fulfillment_order f
                     where f.merchant_id = $merchant and f.partner_id = $partner
                       and f.state = 'open' and f.effective_at <= now()) as is_open_due,
            exists (select from fulfillment.recall_line
                     where merchant_id = $merchant and partner_id = $partner
                       and state in ('requested', 'in_progress')) as is_recalling
-      from fulfillment.dispatch
+      from fulfillment.dispatch d
      where merchant_id = $merchant and partner_id = $partner
        and state in ('queued', 'sending', 'unknown')`,
 })

@@ -13,6 +13,8 @@ export type NextState = {
   readonly pauseReason?: string
   /** True where the partner said "not found" after the settle window: the first of two. */
   readonly isAbsent?: boolean
+  /** Set where a rule stopped what would have been sent again. */
+  readonly stoppedBy?: 'ship_by_near'
 }
 
 /**

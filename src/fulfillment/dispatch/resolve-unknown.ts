@@ -10,6 +10,7 @@ import { lookupRequest } from './dispatch-request.ts'
 import { claimUnknown } from './dispatch-statements.ts'
 import { nextAfterLookup, withSequence } from './next-dispatch-state.ts'
 import { termsOf } from './partner-terms.ts'
+import { withPromise } from '../promise/near-promise.ts'
 import type { LaneDeps } from './worker-deps.ts'
 
 /** An unknown dispatch that this process is to look up. */
@@ -63,7 +64,10 @@ export async function lookUp(
     partner: partner.id,
     token: claimed.token,
     before: 'unknown',
-    next: withSequence(next, { seen: sequenceSeen(result), accepted: claimed.accepted_sequence }),
+    next: withPromise(
+      withSequence(next, { seen: sequenceSeen(result), accepted: claimed.accepted_sequence }),
+      claimed.promise_left_ms,
+    ),
     // While it stays unknown, the code of the attempt stays: it decides what an absence will mean.
     code: isStill ? (claimed.last_code ?? `lookup_${seen.kind}`) : `lookup_${seen.kind}`,
     isReplay: false,
@@ -88,7 +92,8 @@ export async function probe(deps: LaneDeps, partner: Partner): Promise<void> {
   await ask(deps, partner, key, clock.nowMs())
 }
 
-async function ask(
+/** Asks a partner what it knows of a key, through its breaker. */
+export async function ask(
   deps: LaneDeps,
   partner: Partner,
   key: string,

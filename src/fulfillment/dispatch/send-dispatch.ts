@@ -9,6 +9,7 @@ import { dispatchRequest } from './dispatch-request.ts'
 import type { claimDue } from './dispatch-statements.ts'
 import { nextAfterAttempt, withSequence } from './next-dispatch-state.ts'
 import { termsOf } from './partner-terms.ts'
+import { withPromise } from '../promise/near-promise.ts'
 import { reasonNotToSend } from './reason-not-to-send.ts'
 import type { LaneDeps } from './worker-deps.ts'
 
@@ -117,7 +118,7 @@ function completionOf(
     partner: partner.id,
     token: lease.token,
     before: 'sending',
-    next: withSequence(next, sequence),
+    next: withPromise(withSequence(next, sequence), dispatch.promise_left_ms),
     code: seen.code,
     isReplay: seen.kind === 'accepted' && seen.isReplay,
     accepted: seen.kind === 'accepted' ? seen.accepted : [],
