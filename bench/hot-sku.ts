@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { invariant } from '#kernel/index.ts'
 import { median, ratioFigure } from './figure.ts'
 import type { Effort, Figure } from './figure.ts'
 import { hotLane } from './hot-lane.ts'
@@ -87,6 +88,7 @@ async function inDatabase(
         ],
         { encoding: 'utf8' },
       )
+      invariant(out.status === 0, `pgbench runs: ${out.stderr}`)
       rates.push({ ours, pgbench: Number(/tps = ([\d.]+)/.exec(out.stdout)?.[1] ?? Number.NaN) })
     }
     return [

@@ -1,4 +1,4 @@
-// `npm run bench -- [NAME…] [--json] [--quick] [--seed N]`: runs benches one after the other, prints a table or JSON.
+// `npm run bench -- [NAME…] [--json] [--quick] [--seed N] [--names]`: runs benches one after the other, prints a table or JSON.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { batch } from './batch.ts'
@@ -7,13 +7,13 @@ import { dispatch } from './dispatch.ts'
 import { endToEnd } from './end-to-end.ts'
 import { events } from './events.ts'
 import { flashSale } from './flash-sale.ts'
+import { growth } from './growth.ts'
 import { hotSku } from './hot-sku.ts'
 import { intake } from './intake.ts'
 import { latency } from './latency.ts'
 import { reads } from './reads.ts'
 import { start } from './start.ts'
 import { benchSeed } from './seed.ts'
-import { storage } from './storage.ts'
 import { measuredOn } from './world.ts'
 
 const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = {
@@ -24,7 +24,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
   latency,
   'end-to-end': endToEnd,
   dispatch,
-  storage,
+  growth,
   reads,
   start,
   events,
@@ -32,8 +32,17 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, seed: { type: 'string' } },
+  options: {
+    json: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    names: { type: 'boolean' },
+    seed: { type: 'string' },
+  },
 })
+if (values.names) {
+  process.stdout.write(`${Object.keys(BENCHES).join('\n')}\n`)
+  process.exit(0)
+}
 if (values.seed !== undefined) process.env['HOLDFAST_BENCH_SEED'] = values.seed
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES)
 const unknown = names.find((name) => !(name in BENCHES))
@@ -65,11 +74,11 @@ if (values.json) {
 function print(name: string, figures: readonly Figure[]): void {
   process.stdout.write(`\n${name}\n`)
   const width = Math.max(...figures.map((figure) => figure.name.length))
-  for (const { name: title, value, unit, goal, met } of figures) {
+  for (const { name: title, value, unit, ratio, goal, met } of figures) {
     const verdict = met === undefined ? '' : met ? '  met' : '  NOT MET'
     const shown = Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
     process.stdout.write(
-      `  ${title.padEnd(width)}  ${shown.padStart(9)} ${unit}${goal ? `  (goal ${goal})` : ''}${verdict}\n`,
+      `  ${title.padEnd(width)}  ${shown.padStart(9)} ${unit}${ratio === undefined ? '' : ' ratio'}${goal ? `  (goal ${goal})` : ''}${verdict}\n`,
     )
   }
 }

@@ -1,6 +1,9 @@
-// `npm run bench -- --json > figures.json && node bench/write-performance.ts figures.json`: makes
-// docs/reference/performance.md from what was measured; nobody types a figure.
+// `npm run docs:performance [-- --quick]`: runs every bench, each in a process of its own, and makes
+// docs/reference/performance.md from what they found; nobody types a figure. With the names of JSON
+// files (`npm run bench -- NAME --json > FILE`) it makes the page of those and runs nothing.
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 
 const figure = z.object({
@@ -23,8 +26,34 @@ const report = z.object({
   results: z.record(z.string(), z.array(figure)),
 })
 
-const files = process.argv.slice(2)
-const pages = files.map((file) => report.parse(JSON.parse(readFileSync(file, 'utf8'))))
+const run = fileURLToPath(new URL('run.ts', import.meta.url))
+const isQuick = process.argv.includes('--quick')
+const files = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const failed: string[] = []
+const texts = files.length > 0 ? files.map((file) => readFileSync(file, 'utf8')) : measureAll()
+const pages = texts.map((text) => report.parse(JSON.parse(text)))
+
+// One that fails takes none of the others along; the page then has no section of it, and we end with 1.
+function measureAll(): readonly string[] {
+  return bench('--names')
+    .split('\n')
+    .filter((name) => name !== '')
+    .flatMap((name) => {
+      process.stderr.write(`${new Date().toISOString()} ${name}\n`)
+      const json = bench(name, '--json', ...(isQuick ? ['--quick'] : []))
+      if (json === '') failed.push(name)
+      return json === '' ? [] : [json]
+    })
+}
+
+function bench(...args: readonly string[]): string {
+  const { status, stdout } = spawnSync(process.execPath, [run, ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return status === 0 ? stdout : ''
+}
+
 const shown = (value: number | null): string =>
   value === null ? 'not measured' : Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)
 
@@ -47,5 +76,9 @@ const sections = pages.flatMap(({ at, machine, seed, effort, results }) =>
 )
 writeFileSync(
   'docs/reference/performance.md',
-  `# Performance\n\nMeasured, not typed: made by \`node bench/write-performance.ts\` from the JSON of \`npm run bench -- --json\`. Load, server\nand database share the machine, so ratios say more than absolute figures.\n\n${sections.join('\n')}`,
+  `# Performance\n\nMeasured, not typed: made by \`npm run docs:performance\`, which runs every bench. Load, server and database share\nthe machine, so ratios say more than absolute figures.\n\n${sections.join('\n')}`,
 )
+if (failed.length > 0) {
+  process.stderr.write(`failed: ${failed.join(', ')}\n`)
+  process.exitCode = 1
+}
