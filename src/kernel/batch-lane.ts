@@ -12,9 +12,16 @@ export type BatchLane<T, R> = {
 
 type Waiting<T, R> = { item: T; resolve: (answer: R) => void; reject: (fault: unknown) => void }
 
+/** Called by a run that has sent its last word: the next run may begin before its answer is here. */
+export type LetNext = () => void
+
+/** One run that waits for its last answer, and one behind it: with more, the second would only queue. */
+const RUNNING_MAX = 2
+
 /**
  * One lane: no timer, no delay when idle, at most `batchMax` items a run and `queueMax` waiting.
- * `run` answers every item in order; where it throws, every item of that batch is rejected.
+ * `run` answers every item in order; where it throws, every item of that batch is rejected. Runs
+ * follow each other, but for a run that calls `letNext`: the next then overlaps with its end.
  * More lanes than one were measured to hurt: they queue on the same rows.
  */
 export function batchLane<T, R>(options: {
@@ -22,12 +29,14 @@ export function batchLane<T, R>(options: {
   queueMax: number
   weigh?: (item: T) => number
   weightMax?: number
-  run: (items: readonly T[]) => Promise<readonly R[]>
+  run: (items: readonly T[], letNext: LetNext) => Promise<readonly R[]>
 }): BatchLane<T, R> {
   const waiting: Waiting<T, R>[] = []
   const idlers: (() => void)[] = []
   const weightMax = options.weightMax ?? Number.POSITIVE_INFINITY
-  let isRunning = false
+  let running = 0
+  let isHeld = false
+  let isYielding = false
 
   const take = (): Waiting<T, R>[] => {
     let count = 0
@@ -40,23 +49,45 @@ export function batchLane<T, R>(options: {
     return waiting.splice(0, count)
   }
 
-  const drain = async (): Promise<void> => {
-    isRunning = true
-    // Yield once, so that requests parsed in the same turn of the loop share the first batch.
-    await new Promise<void>((resolve) => setImmediate(resolve))
-    while (waiting.length > 0) await runOne(take())
-    isRunning = false
-    for (const resolve of idlers.splice(0)) resolve()
+  const startNext = (): void => {
+    if (!isHeld && running < RUNNING_MAX && waiting.length > 0) void runOne(take())
   }
 
   const runOne = async (batch: readonly Waiting<T, R>[]): Promise<void> => {
+    running += 1
+    isHeld = true
+    let isNewest = true
+    const letNext = (): void => {
+      if (!isNewest) return
+      isNewest = false
+      isHeld = false
+      startNext()
+    }
     try {
-      const answers = await options.run(batch.map((one) => one.item))
+      const answers = await options.run(
+        batch.map((one) => one.item),
+        letNext,
+      )
       invariant(answers.length === batch.length, 'a batch answers each of its items')
       for (const [index, answer] of answers.entries()) batch[index]?.resolve(answer)
     } catch (fault) {
       for (const one of batch) one.reject(fault)
     }
+    running -= 1
+    // One that let the next begin may end first, and then a third may follow.
+    if (isNewest) letNext()
+    else startNext()
+    if (running === 0 && waiting.length === 0) for (const resolve of idlers.splice(0)) resolve()
+  }
+
+  // Yields once, so that requests parsed in the same turn of the loop share a batch.
+  const startSoon = (): void => {
+    if (isYielding || isHeld) return
+    isYielding = true
+    setImmediate(() => {
+      isYielding = false
+      startNext()
+    })
   }
 
   return {
@@ -64,12 +95,12 @@ export function batchLane<T, R>(options: {
       if (waiting.length >= options.queueMax) return undefined
       return new Promise<R>((resolve, reject) => {
         waiting.push({ item, resolve, reject })
-        if (!isRunning) void drain()
+        startSoon()
       })
     },
     depth: () => waiting.length,
     idle: () =>
-      isRunning || waiting.length > 0
+      running > 0 || waiting.length > 0
         ? new Promise<void>((resolve) => idlers.push(resolve))
         : Promise.resolve(),
   }

@@ -3,6 +3,7 @@ import type { Outcome } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { claimKeys, claimReferences, selectKeys, selectReferences } from './order-statements.ts'
+import { contentSha256 } from './place-request.ts'
 import type { PlaceRequest } from './place-request.ts'
 
 /** One request on its way: its order id is made before the claim, so that the claim can name it. */
@@ -10,7 +11,6 @@ export type PlaceItem = {
   readonly index: number
   readonly request: PlaceRequest
   readonly reference: string | null
-  readonly content: Buffer
   orderId: string
   /** True where `orderId` is an order that exists: the answer is a replay. */
   isKnown: boolean
@@ -82,14 +82,16 @@ async function claimByReference(
   answers: Map<PlaceItem, Outcome<void>>,
 ): Promise<void> {
   const named = items.flatMap((item) =>
-    item.reference === null ? [] : [{ item, reference: item.reference }],
+    item.reference === null
+      ? []
+      : [{ item, reference: item.reference, content: contentSha256(item.request.input) }],
   )
   if (named.length === 0) return
   const refs = named.map((one) => one.reference)
   const claimed = await many(tx, claimReferences, {
     merchant,
     refs,
-    contents: named.map((one) => one.item.content),
+    contents: named.map((one) => one.content),
     orders: named.map((one) => one.item.orderId),
   })
   if (claimed.length === named.length) return
@@ -98,10 +100,10 @@ async function claimByReference(
     (await many(tx, selectReferences, { merchant, refs })).map((row) => [row.reference, row]),
   )
   let mustRunAgain = false
-  for (const { item, reference } of named) {
+  for (const { item, reference, content } of named) {
     const row = taken.get(reference)
     if (mine.has(reference) || !row) continue
-    if (!bytesEqual(row.content_sha256, item.content)) {
+    if (!bytesEqual(row.content_sha256, content)) {
       answers.set(
         item,
         refuse('order_reference_conflict', `${reference} exists with other content.`, {

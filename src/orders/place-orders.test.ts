@@ -27,7 +27,7 @@ beforeAll(async () => {
   db = await createTestDatabase({ connectionsMax: 20 })
   context = await createTestContext(db.database)
   placing = testPlacing(context)
-  await stockShop(context, { A: 1_000, ONE: 1, TEN: 10, CHK: 3, OLD: 3, TWIN: 1 })
+  await stockShop(context, { A: 1_000, ONE: 1, TEN: 10, CHK: 3, OLD: 3, TWIN: 1, LAST: 1 })
 })
 afterAll(() => db.drop())
 
@@ -154,6 +154,22 @@ describe('the same order again', () => {
       new Set(answers.map((one) => JSON.stringify(one.kind === 'refused' ? one : one.order))).size,
     ).toBe(1)
     expect(await reserved('TWIN')).toBe(1)
+  })
+
+  test('a batch that begins while another commits waits for its names and its units', async () => {
+    const wish = aRequest(anOrder({ lines: [line('LAST')] }), { idempotency: keyed(fresh()) })
+    const rival = aRequest(anOrder({ lines: [line('LAST')] }), { idempotency: keyed(fresh()) })
+    let behind: ReturnType<typeof placeOrders> | undefined
+    const first = await placeOrders(placing.deps, [wish], () => {
+      behind ??= placeOrders(placing.deps, [wish, rival])
+    })
+    const second = (await behind) ?? []
+    expect(first.map((one) => one.kind)).toEqual(['placed'])
+    expect(second).toMatchObject([
+      { kind: 'replayed', order: first[0]?.kind === 'placed' ? first[0].order : undefined },
+      { kind: 'refused', refusal: { code: 'insufficient_stock' } },
+    ])
+    expect(await reserved('LAST')).toBe(1)
   })
 
   test('a key with another body is refused, also inside one batch', async () => {

@@ -7,7 +7,6 @@ import { count } from '#telemetry/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
 import { RunAgain } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
-import { contentSha256 } from './place-request.ts'
 import type { PlacedOrder, PlaceOutcome, PlaceRequest } from './place-request.ts'
 import { loadPlaced } from './load-placed.ts'
 import { placeBatch } from './place-batch.ts'
@@ -42,7 +41,7 @@ export function orderPlacing(deps: PlacingDeps): OrderPlacing {
     queueMax: QUEUE_MAX,
     weigh: (request) => request.input.lines.length,
     weightMax: BATCH_LINES_MAX,
-    run: (requests) => placeOrders(deps, requests),
+    run: (requests, letNext) => placeOrders(deps, requests, letNext),
   })
   return {
     place: (request) => lane.submit(request) ?? Promise.resolve(refused(OVERLOADED)),
@@ -58,16 +57,18 @@ const OVERLOADED = refuse('overloaded', 'Too many orders wait; try again in a mo
 /**
  * Places a batch in one transaction, each order wholly or not at all. Twins within the batch wait for
  * their first; a refusal that had claimed a key or reference rolls back and runs again without it.
+ * After `onCommitSent` another batch may begin: what both want waits in the database.
  */
 export async function placeOrders(
   deps: PlacingDeps,
   requests: readonly PlaceRequest[],
+  onCommitSent: () => void = () => undefined,
 ): Promise<readonly PlaceOutcome[]> {
   const outcomes = new Map<number, PlaceOutcome>()
   let waiting = requests.map(toItem)
   while (waiting.length > 0) {
     const { first, twins } = withoutTwins(waiting)
-    for (const [item, outcome] of await placeUntilSettled(deps, first))
+    for (const [item, outcome] of await placeUntilSettled(deps, first, onCommitSent))
       outcomes.set(item.index, outcome)
     waiting = twins
   }
@@ -101,7 +102,6 @@ function toItem(request: PlaceRequest, index: number): PlaceItem {
     index,
     request,
     reference: request.isTrusted ? (request.input.order_id ?? null) : null,
-    content: contentSha256(request.input),
     orderId: newId('ord'),
     isKnown: false,
   }
@@ -128,12 +128,13 @@ function withoutTwins(items: readonly PlaceItem[]): { first: PlaceItem[]; twins:
 async function placeUntilSettled(
   deps: PlacingDeps,
   items: readonly PlaceItem[],
+  onCommitSent: () => void,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   const settled = new Map<PlaceItem, PlaceOutcome>()
   let open = [...items]
   while (open.length > 0) {
     const batch = open
-    const answers = await runBatch(deps, batch)
+    const answers = await runBatch(deps, batch, onCommitSent)
     for (const [item, outcome] of answers) settled.set(item, outcome)
     open = batch.filter((item) => !settled.has(item))
   }
@@ -144,6 +145,7 @@ async function placeUntilSettled(
 async function runBatch(
   deps: PlacingDeps,
   batch: readonly PlaceItem[],
+  onCommitSent: () => void,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
   try {
@@ -155,7 +157,7 @@ async function runBatch(
       }
       return { value, written }
     }
-    const outcomes = await withPipelinedCommit(deps.context.database, place)
+    const outcomes = await withPipelinedCommit(deps.context.database, place, onCommitSent)
     countCleared(outcomes)
     return outcomes
   } catch (fault) {

@@ -73,11 +73,13 @@ export type Closing<T> = { readonly value: T; readonly written: Promise<unknown>
 /**
  * Like `withTransaction`, with the commit sent right behind the last writes instead of after their
  * answers: where one of them fails, the server rolls back, whatever was sent behind it. The result
- * comes, as ever, only after the commit was confirmed.
+ * comes, as ever, only after the commit was confirmed. `onSent` is called when the commit of an attempt
+ * has been sent: nothing is decided then, but the transaction asks for nothing more.
  */
 export async function withPipelinedCommit<T>(
   database: Database,
   body: (tx: Transaction) => Promise<Closing<T>>,
+  onSent: () => void = () => undefined,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const client = await database.pool.connect()
@@ -89,6 +91,8 @@ export async function withPipelinedCommit<T>(
       begun.catch(() => undefined)
       const { value, written } = await body({ send, isTransaction: true })
       const committed = send(COMMIT)
+      // Behind the turn in which the group itself is written.
+      process.nextTick(onSent)
       const [{ tag }] = await Promise.all([committed, begun, written])
       // A failed transaction answers COMMIT with ROLLBACK; the statement that failed it has thrown.
       invariant(tag === 'COMMIT', 'a transaction commits, or one of its statements fails')
