@@ -1,3 +1,4 @@
+export { awaitDatabase } from './database/await-database.ts'
 export {
   change,
   closeDatabase,

@@ -1,7 +1,15 @@
 import { createLogin } from '#access/index.ts'
 import { accept } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { createShutdown, migrate, shutdownOnSignals, withTransaction } from '#platform/index.ts'
+import {
+  awaitDatabase,
+  createShutdown,
+  databaseUnavailable,
+  isUnavailable,
+  migrate,
+  shutdownOnSignals,
+  withTransaction,
+} from '#platform/index.ts'
 import type { Config, LogSink, Shutdown } from '#platform/index.ts'
 import { findGround, MERCHANT, openInstallation } from './installation.ts'
 import type { Installation } from './installation.ts'
@@ -14,6 +22,9 @@ import type { Serving } from './serve-roles.ts'
 /** What a person reads while the platform comes up. */
 export type Say = (line: string) => void
 
+/** How long roles wait for a database that starts or recovers, before they end with its name. */
+const DATABASE_WAIT_MS = 30_000
+
 /**
  * `holdfast up`: the database (embedded unless one is configured), the schema, all roles, and unless
  * `demo` is false three simulated partners with a sample shop. Resolves when everything runs; the
@@ -24,7 +35,7 @@ export async function runUp(
   options: { demo: boolean; log: LogSink; say: Say },
 ): Promise<Outcome<Serving>> {
   const shutdown = createShutdown({ log: options.log })
-  const started = await startAll(config, options, shutdown)
+  const started = await unlessDatabaseGoes(() => startAll(config, options, shutdown))
   if (!started.ok) {
     await shutdown.run('a part could not start')
     return started
@@ -39,27 +50,51 @@ export async function runUp(
   return started
 }
 
-/** `holdfast serve`: the named roles over a database that is migrated already. */
+/**
+ * `holdfast serve`: the named roles over a database that is migrated already. One that is starting is
+ * waited for, at most half a minute (`database_unavailable`).
+ */
 export async function runServe(
   config: Config,
   options: { roles: Parameters<typeof serveRoles>[2]; log: LogSink; say: Say },
 ): Promise<Outcome<Serving>> {
   const shutdown = createShutdown({ log: options.log })
-  const ground = await findGround(config)
-  if (!ground.ok) return ground
-  shutdown.onShutdown('database', () => ground.value.stop())
-  const opened = await openInstallation(ground.value, { log: options.log })
-  if (!opened.ok) {
-    await shutdown.run('the installation could not be opened')
-    return opened
+  const started = await unlessDatabaseGoes(async () => {
+    const ground = await findGround(config)
+    if (!ground.ok) return ground
+    shutdown.onShutdown('database', () => ground.value.stop())
+    const isThere = await waitFor(ground.value.runtimeUrl, options.say)
+    if (!isThere.ok) return isThere
+    const opened = await openInstallation(ground.value, { log: options.log })
+    if (!opened.ok) return opened
+    shutdown.onShutdown('installation', () => opened.value.close())
+    return accept(await serveRoles(opened.value, config, options.roles, shutdown))
+  })
+  if (!started.ok) {
+    await shutdown.run('a part could not start')
+    return started
   }
-  shutdown.onShutdown('installation', () => opened.value.close())
-  const serving = await serveRoles(opened.value, config, options.roles, shutdown)
   shutdownOnSignals(shutdown, (code) => {
     options.log.flush()
     process.exit(code)
   })
-  return accept(serving)
+  return started
+}
+
+const waitFor = (url: string, say: Say): Promise<Outcome<void>> =>
+  awaitDatabase(url, {
+    waitMs: DATABASE_WAIT_MS,
+    onWait: () => say('The database does not answer yet; waiting for it.'),
+  })
+
+// A database that goes away while the parts start is told by its name, as one that never came is.
+async function unlessDatabaseGoes<T>(start: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await start()
+  } catch (fault) {
+    if (isUnavailable(fault)) return databaseUnavailable()
+    throw fault
+  }
 }
 
 async function startAll(
@@ -72,6 +107,8 @@ async function startAll(
   if (!ground.ok) return ground
   shutdown.onShutdown('database', () => ground.value.stop())
   if (ground.value.notice) say(ground.value.notice)
+  const isThere = await waitFor(ground.value.runtimeUrl, say)
+  if (!isThere.ok) return isThere
   if (ground.value.ownerUrl) {
     const migrated = await migrate(ground.value.ownerUrl)
     if (!migrated.ok) return migrated

@@ -1,6 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createTestDatabase } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
+import { openDoor } from '../../../tests/database-door.ts'
+import { closeDatabase, isUnavailable, openDatabase, read, withTransaction } from './database.ts'
+import { statement } from './statement.ts'
+
+const one = statement({ name: 'test.one', params: {}, row: { n: 'int4' }, text: 'select 1 as n' })
+const ready = { name: 'test.two', text: 'select 2', values: [] }
 
 let db: TestDatabase
 beforeAll(async () => {
@@ -11,6 +17,19 @@ afterAll(() => db.drop())
 test('the server ends a session that idles in a transaction: it would hold back the feed', async () => {
   const { rows } = await db.database.pool.query('show idle_in_transaction_session_timeout')
   expect(rows).toEqual([{ idle_in_transaction_session_timeout: '1min' }])
+})
+
+test('a wire that swallows everything is given up, and nothing that was asked over it is taken for done', async () => {
+  const door = await openDoor(db.runtimeUrl)
+  onTestFinished(() => door.close())
+  door.open()
+  const database = openDatabase(door.url, { connectionsMax: 1, answerMaxMs: 300 })
+  onTestFinished(() => closeDatabase(database))
+  expect(await read(database, one, {})).toEqual([{ n: 1 }])
+  door.swallow()
+  const asked = await withTransaction(database, (tx) => tx.send(ready)).catch((fault) => fault)
+  expect([isUnavailable(asked), String(asked)]).toEqual([true, expect.stringContaining('in time')])
+  expect(await read(database, one, {})).toEqual([{ n: 1 }])
 })
 
 describe('the runtime role', () => {

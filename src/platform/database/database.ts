@@ -10,7 +10,11 @@ import type { ColumnType, ParamsOf, RowOf, Statement } from './statement.ts'
 type Columns = Readonly<Record<string, ColumnType>>
 
 /** A pool of connections of the runtime role. Only `withTransaction` and `read` use it. */
-export type Database = { readonly pool: Pool }
+export type Database = {
+  readonly pool: Pool
+  /** The longest wait for an answer, in milliseconds; that of `statement-group.ts` where absent. */
+  readonly answerMaxMs?: number
+}
 /** An open transaction: what every verb takes, so that state and event commit together. */
 export type Transaction = { readonly send: SendStatement; readonly isTransaction: true }
 
@@ -22,7 +26,10 @@ const parsers: CustomTypesConfig = {
 }
 
 /** Opens a pool. `synchronous_commit` is forced on: an intent that may vanish is no intent. */
-export function openDatabase(url: string, options: { connectionsMax?: number } = {}): Database {
+export function openDatabase(
+  url: string,
+  options: { connectionsMax?: number; answerMaxMs?: number } = {},
+): Database {
   const pool = new Pool({
     connectionString: url,
     max: options.connectionsMax ?? 10,
@@ -38,7 +45,7 @@ export function openDatabase(url: string, options: { connectionsMax?: number } =
   pool.on('error', () => undefined)
   // Nor may one that breaks between two statements of a transaction: the next statement fails.
   pool.on('connect', (client) => client.on('error', () => undefined))
-  return { pool }
+  return options.answerMaxMs === undefined ? { pool } : { pool, answerMaxMs: options.answerMaxMs }
 }
 
 /** Closes every connection; open transactions are rolled back by the server. */
@@ -83,7 +90,7 @@ export async function withPipelinedCommit<T>(
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const client = await database.pool.connect()
-    const send = statementSender(client, parserOf)
+    const send = statementSender(client, parserOf, database.answerMaxMs)
     let isBroken = false
     try {
       const begun = send(BEGIN)
@@ -132,8 +139,9 @@ export async function read<P extends Columns, R extends Columns>(
   params: ParamsOf<P>,
 ): Promise<readonly RowOf<R>[]> {
   const client = await database.pool.connect()
+  const send = statementSender(client, parserOf, database.answerMaxMs)
   try {
-    return rowsOf(declared, await statementSender(client, parserOf)(toReady(declared, params)))
+    return rowsOf(declared, await send(toReady(declared, params)))
   } finally {
     client.release()
   }

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { Client } from 'pg'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { databaseUnavailable, isUnavailable } from './database.ts'
 import { checkInstanceKind } from './instance-kind.ts'
 import type { InstanceKind } from './instance-kind.ts'
 
@@ -84,7 +85,10 @@ async function applyMissing(
   return accept({ applied })
 }
 
-/** Refuses where the database is not at exactly the schema of this build. */
+/**
+ * Refuses where the database is not at exactly the schema of this build (`database_schema`), or does
+ * not answer (`database_unavailable`).
+ */
 export async function checkSchema(url: string): Promise<Outcome<{ version: number }>> {
   const needed = await schemaVersion()
   const client = new Client({ connectionString: url })
@@ -99,7 +103,8 @@ export async function checkSchema(url: string): Promise<Outcome<{ version: numbe
       'database_schema',
       `The schema is at ${version}, this build needs ${needed}: run holdfast migrate.`,
     )
-  } catch {
+  } catch (fault) {
+    if (isUnavailable(fault)) return databaseUnavailable()
     return refuse(
       'database_schema',
       'The schema cannot be read: run holdfast migrate, or check the address.',

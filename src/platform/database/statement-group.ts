@@ -26,14 +26,25 @@ type Pending = ReadyStatement & {
 // Columns of the statements that a connection has prepared; undefined where it is not known whether.
 type Prepared = Map<string, readonly Column[] | undefined>
 
+/**
+ * The longest wait for the answer to a group, in milliseconds: longer than the server lets a statement
+ * run. Where a wire swallows everything no fault ever comes, and a lane would wait for ever.
+ */
+export const ANSWER_MAX_MS = 90_000
+
 const preparedOn = new WeakMap<ClientBase, Prepared>()
 
 /**
  * Sends the statements of one connection. Those that come in one turn of the loop travel together:
  * one write, one Sync, one answer, because each of these wakes a process, which costs more than a
- * small statement itself. After a fault the server skips what stands behind it in the group.
+ * small statement itself. After a fault the server skips what stands behind it in the group. Without an
+ * answer within `answerMaxMs` the connection is cut (08006); what it was doing is in doubt.
  */
-export function statementSender(client: ClientBase, parserOf: ParserOf): SendStatement {
+export function statementSender(
+  client: ClientBase,
+  parserOf: ParserOf,
+  answerMaxMs: number = ANSWER_MAX_MS,
+): SendStatement {
   const prepared: Prepared = preparedOn.get(client) ?? new Map()
   preparedOn.set(client, prepared)
   let waiting: Pending[] = []
@@ -46,7 +57,7 @@ export function statementSender(client: ClientBase, parserOf: ParserOf): SendSta
       isBusy = false
       if (waiting.length > 0) flushSoon()
     }
-    client.query(statementGroup(statements, { prepared, parserOf, done }))
+    client.query(statementGroup(statements, { prepared, parserOf, answerMaxMs, done }))
   }
   const flushSoon = (): void => {
     if (isBusy) return
@@ -85,9 +96,14 @@ type Group = Submittable & {
 // What `pg` calls a custom query: it hands over the messages of the server until ReadyForQuery.
 function statementGroup(
   statements: readonly Pending[],
-  context: { prepared: Prepared; parserOf: ParserOf; done: () => void },
+  context: { prepared: Prepared; parserOf: ParserOf; answerMaxMs: number; done: () => void },
 ): Group {
-  const { prepared, parserOf, done } = context
+  const { prepared, parserOf, answerMaxMs } = context
+  let deadline: NodeJS.Timeout | undefined
+  const done = (): void => {
+    clearTimeout(deadline)
+    context.done()
+  }
   const answers: Answer[] = []
   let rows: Record<string, unknown>[] = []
   let columns: readonly Column[] | undefined
@@ -99,6 +115,7 @@ function statementGroup(
   return {
     statements,
     submit: (connection) => {
+      deadline = setTimeout(() => connection.stream.destroy(noAnswer()), answerMaxMs)
       connection.stream.cork()
       for (const statement of statements) write(connection, prepared, statement)
       connection.sync()
@@ -132,6 +149,9 @@ function statementGroup(
     },
   }
 }
+
+const noAnswer = (): Error =>
+  Object.assign(new Error('the database did not answer in time'), { code: '08006' })
 
 function write(connection: Connection, prepared: Prepared, statement: ReadyStatement): void {
   const { name, text, values } = statement
