@@ -18,6 +18,8 @@ export type Truth = {
   effects: number
   /** Requests that may still land. */
   inFlight: number
+  /** Parcels that left and of which we have not been told. */
+  untold: number
   /** What the partner remembers: null where it knows nothing (any more). */
   memory: { readonly atMs: number } | null
 }
@@ -34,6 +36,20 @@ export type PartnerModel = {
   readonly restore: (sinceMs: number) => number
 }
 
+/** What can strike an exchange on its way or at the partner. */
+export const PARTNER_FAULTS = [
+  'outage',
+  'refused',
+  'lost_request',
+  'lost_answer',
+  'ghost',
+  'failed_after_commit',
+  'turned_away',
+  'stale_lookup',
+] as const
+/** One of `PARTNER_FAULTS`. */
+export type PartnerFault = (typeof PARTNER_FAULTS)[number]
+
 /** Round trips in milliseconds: what a request and what an answer take at most. */
 const LATENCY_MAX_MS = 400
 const HOUR_MS = 3_600_000
@@ -41,14 +57,16 @@ const HOUR_MS = 3_600_000
 const KEY_TTL_B_MS = 24 * HOUR_MS
 const KEPT_FOR_RESTORE = 2_000
 
-/** A partner of a grade. `onGone` is told when a ghost has landed and nothing is in flight. */
+/** A partner of a grade. `onEffect` is told each time that goods leave, `count` of every fault that struck. */
 export function partnerModel(world: {
   readonly time: VirtualTime
   readonly random: Random
   readonly grade: PartnerGrade
   readonly faults: FaultRates
+  readonly onEffect: (shipment: Shipment, truth: Truth) => void
+  readonly count: (fault: PartnerFault) => void
 }): PartnerModel {
-  const { time, random, grade, faults } = world
+  const { time, random, grade, faults, count } = world
   let isDown = false
   const breakDown = (): void => {
     isDown = true
@@ -72,6 +90,7 @@ export function partnerModel(world: {
     if (!isReplay) {
       truth.effects += 1
       truth.memory = { atMs: time.nowMs() }
+      world.onEffect(shipment, truth)
       newest = Math.max(newest, shipment.sequence)
       recent.push({ truth, sequence: shipment.sequence })
       if (recent.length > KEPT_FOR_RESTORE) recent.splice(0, KEPT_FOR_RESTORE / 2)
@@ -83,22 +102,26 @@ export function partnerModel(world: {
   return {
     post(shipment, truth, answer) {
       let chance = random()
-      const strikes = (rate: number): boolean => {
+      const strikes = (rate: number, fault: PartnerFault): boolean => {
         const isStruck = chance < rate
         chance -= rate
+        if (isStruck) count(fault)
         return isStruck
       }
       const soon = (result: OutboundResult): void => time.after(latency(), () => answer(result))
-      if (isDown) return soon(random() < 0.5 ? notWritten : cut)
-      if (strikes(faults.refused)) return soon(notWritten)
-      if (strikes(faults.lostRequest)) return soon(cut)
-      if (strikes(faults.turnedAway)) return soon(turnedAway(random))
-      const isGhost = strikes(faults.ghost)
+      if (isDown) {
+        count('outage')
+        return soon(random() < 0.5 ? notWritten : cut)
+      }
+      if (strikes(faults.refused, 'refused')) return soon(notWritten)
+      if (strikes(faults.lostRequest, 'lost_request')) return soon(cut)
+      if (strikes(faults.turnedAway, 'turned_away')) return soon(turnedAway(random))
+      const isGhost = strikes(faults.ghost, 'ghost')
       const fate = isGhost
         ? 'lost'
-        : strikes(faults.lostAnswer)
+        : strikes(faults.lostAnswer, 'lost_answer')
           ? 'lost'
-          : strikes(faults.failedAfterCommit)
+          : strikes(faults.failedAfterCommit, 'failed_after_commit')
             ? 'failed'
             : 'told'
       truth.inFlight += 1
@@ -119,6 +142,7 @@ export function partnerModel(world: {
         truth.memory !== null &&
         time.nowMs() - truth.memory.atMs < faults.lagMaxMs &&
         random() < faults.staleLookup * 10
+      if (isLagging) count('stale_lookup')
       const isFound = knows(truth) && !isLagging
       soon(isFound ? echo(shipment, { status: 200, seen: newest, grade }) : absent(newest, grade))
     },

@@ -39,14 +39,30 @@ export type WorkerWorld = {
   readonly sealNext: () => boolean
   /** Told of every state that a row gets, so that a settled one can be judged. */
   readonly onChange: (row: Row, parcel: Parcel, next: Row['state']) => void
-  readonly count: (what: 'sends' | 'lookups' | 'crashes' | 'lostFences' | 'frozen') => void
+  readonly count: (what: 'sends' | 'lookups' | 'zombies' | 'lostFences' | 'frozen') => void
+  readonly countCrash: (point: CrashPoint) => void
 }
+
+/** Where a process can die: between any two things that it does. */
+export const CRASH_POINTS = [
+  'after_expiry',
+  'after_seal',
+  'after_intent',
+  'after_write',
+  'after_answer',
+  'after_completion',
+  'before_lookup',
+  'after_lookup',
+] as const
+/** One of `CRASH_POINTS`. */
+export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 const PROCESSES = 3
 const RESTART_MAX_MS = 60_000
 /** The poll behind NOTIFY: a lane looks at its table at the latest after a second. */
 const POLL_MS = 1_000
-const CONCURRENCY = 4
+/** Dispatches of the partner that may be on their way at once. */
+export const CONCURRENCY = 4
 
 /** Several dispatcher processes over one table, each of which may die or stand still anywhere. */
 export function workerModel(world: WorkerWorld) {
@@ -59,11 +75,13 @@ export function workerModel(world: WorkerWorld) {
   type Life = { readonly process: number; readonly life: number }
   const isAlive = ({ process, life }: Life): boolean =>
     processes[process]?.life === life && processes[process].isUp
-  const maybeCrash = ({ process }: Life): boolean => {
-    if (random() >= faults.crash) return false
-    world.count('crashes')
+  const maybeCrash = ({ process, life }: Life, point: CrashPoint): boolean => {
     const one = processes[process]
     invariant(one, 'a process')
+    // It may have died already of something else that it did.
+    if (!one.isUp || one.life !== life) return true
+    if (random() >= faults.crash) return false
+    world.countCrash(point)
     one.life += 1
     one.isUp = false
     time.after(random() * RESTART_MAX_MS, () => {
@@ -103,7 +121,7 @@ export function workerModel(world: WorkerWorld) {
     }
     const { id } = row
     const { shipment, truth } = world.parcelOf(id)
-    if (maybeCrash(self)) return
+    if (maybeCrash(self, 'after_intent')) return
     // A sender that stands still may still send: the judge waits for it as for a ghost.
     truth.inFlight += 1
     const begin = (): void => {
@@ -121,8 +139,9 @@ export function workerModel(world: WorkerWorld) {
       world.count('sends')
       // The worst place to stand still: after the last look at the lease, before the first byte.
       truth.inFlight += 1
-      if (random() < faults.stall) time.after(random() * faults.stallMaxMs, transmit)
-      else transmit()
+      if (random() >= faults.stall) return transmit()
+      world.count('zombies')
+      time.after(random() * faults.stallMaxMs, transmit)
     }
     const transmit = (): void => {
       truth.inFlight -= 1
@@ -130,10 +149,11 @@ export function workerModel(world: WorkerWorld) {
       const answer = (result: OutboundResult): void => {
         if (isAnswered) return
         isAnswered = true
-        if (isAlive(self) && !maybeCrash(self)) conclude(result)
+        if (!maybeCrash(self, 'after_answer')) conclude(result)
       }
       time.after(timing.sendBudgetMs, () => answer({ kind: 'after_byte_written', code: 'timeout' }))
       world.partner.post(shipment, truth, answer)
+      maybeCrash(self, 'after_write')
     }
     const conclude = (result: OutboundResult): void => {
       const seen = classifyResponse(result, sealedFacts(shipment), time.nowMs())
@@ -143,6 +163,7 @@ export function workerModel(world: WorkerWorld) {
         { ...writtenOf(id, claim.token, 'sending', next), code: seen.code, status: seen.status },
         next,
       )
+      maybeCrash(self, 'after_completion')
     }
     // Some sends begin late: the lease is looked at after the pause.
     if (random() < faults.stall) time.after(random() * faults.stallMaxMs, begin)
@@ -164,10 +185,12 @@ export function workerModel(world: WorkerWorld) {
       timing,
       random,
     }
+    lookAt(row)
+    if (maybeCrash(self, 'before_lookup')) return
     world.count('lookups')
     const { shipment, truth } = world.parcelOf(id)
     world.partner.get(shipment, truth, (result) => {
-      if (!isAlive(self)) return
+      if (maybeCrash(self, 'after_lookup')) return
       const seen = classifyLookup(result, sealedFacts(shipment), time.nowMs())
       const next = withSequence(nextAfterLookup(seen, facts), {
         seen: sequenceSeen(result),
@@ -176,8 +199,8 @@ export function workerModel(world: WorkerWorld) {
       const code =
         next.state === 'unknown' ? (facts.lastCode ?? `lookup_${seen.kind}`) : `lookup_${seen.kind}`
       write({ ...writtenOf(id, token, 'unknown', next), code }, next)
+      maybeCrash(self, 'after_completion')
     })
-    lookAt(row)
   }
 
   function round(process: number): void {
@@ -185,16 +208,19 @@ export function workerModel(world: WorkerWorld) {
     if (!one?.isUp) return
     const self = { process, life: one.life }
     const lost = afterLostLease(terms)
-    for (const row of table.expireLeases(lost)) {
+    const expired = table.expireLeases(lost)
+    for (const row of expired) {
       world.onChange(row, world.parcelOf(row.id), lost)
       lookAt(row)
     }
+    if (expired.length > 0 && maybeCrash(self, 'after_expiry')) return
     tokens += 1
     for (const row of table.claimUnknown(CONCURRENCY, `t${tokens}`)) ask(self, row)
     if (isFrozen) return
     // As `runLane` does: what waits beyond the concurrency waits unsealed.
     for (let free = CONCURRENCY - table.unsettled(); free > 0; free -= 1) {
       if (!world.sealNext()) break
+      if (maybeCrash(self, 'after_seal')) return
     }
     tokens += 1
     const { leaseMs } = timing
