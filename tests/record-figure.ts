@@ -5,5 +5,5 @@ export function recordFigure(kind: string, figure: Readonly<Record<string, unkno
   const line = JSON.stringify({ kind, ...figure })
   console.info(line)
   const file = process.env['RELIABILITY_FILE']
-  if (file !== undefined) appendFileSync(file, `${line}\n`)
+  if (file !== undefined && file !== '') appendFileSync(file, `${line}\n`)
 }

@@ -1,5 +1,4 @@
-import { fork, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,11 +15,11 @@ import type { Context } from '#platform/index.ts'
 import { startEmbedded } from '#platform/embedded/index.ts'
 import { newWebhookSecret } from '#platform/webhooks/index.ts'
 import { createTestContext } from '../database.ts'
-import { openTcpFaultProxy } from './tcp-fault-proxy.ts'
-import type { TcpFaultProxy } from './tcp-fault-proxy.ts'
+import { startFleet } from './fleet.ts'
+import { NETWORK_FAULTS, openTcpFaultProxy } from './tcp-fault-proxy.ts'
+import type { NetworkFault, TcpFaultProxy } from './tcp-fault-proxy.ts'
 
 const SIMULATOR = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url))
-const DISPATCHER = fileURLToPath(new URL('./dispatcher.fixture.ts', import.meta.url))
 /** Named partners, their grades, and how the class C one behaves. */
 export const PARTNERS = [
   { id: 'shipco', grade: 'A' },
@@ -34,16 +33,21 @@ export type CrashPlan = {
   readonly dispatchers: number
   /** Chance of a SIGKILL of its own at each named point that a dispatcher passes. */
   readonly pointRate: number
-  readonly networkRate: number
-  readonly databaseRate: number
+  /** Bytes between two faults before a partner; an exchange is about 2,000. */
+  readonly partnerBytesPerFault: number
+  /** Bytes between two faults before the database. */
+  readonly databaseBytesPerFault: number
 }
+
+/** How often each fault struck. */
+export type Struck = Readonly<Record<NetworkFault, number>>
 
 /** Everything that a crash run is made of: real processes, real PostgreSQL, faulty wires. */
 export type CrashWorld = {
   readonly context: Context
   readonly random: Random
   readonly kills: Readonly<Record<string, number>>
-  readonly networkFaults: () => number
+  readonly networkFaults: () => { readonly partners: Struck; readonly database: Struck }
   /** SIGKILL to one dispatcher, wherever it is; it starts again by itself. */
   readonly killOne: () => void
   /** SIGSTOP for a while: a zombie that wakes after its lease. */
@@ -72,17 +76,15 @@ export async function openCrashWorld(plan: CrashPlan): Promise<CrashWorld> {
   const database = openDatabase(engine.runtimeUrl, { connectionsMax: 4 })
   const context = await createTestContext(database)
   const urls = await startPartners(folder)
-  const proxies: TcpFaultProxy[] = []
-  const proxyTo = async (url: URL, rate: number, afterBytesMax: number) => {
+  const beforePartners: TcpFaultProxy[] = []
+  const proxyTo = (url: URL, bytesPerFault: number) => {
     const upstream = { host: url.hostname, port: Number(url.port) }
-    const proxy = await openTcpFaultProxy({ upstream, rate, afterBytesMax, random })
-    proxies.push(proxy)
-    return proxy
+    return openTcpFaultProxy({ upstream, bytesPerFault, random })
   }
   for (const { id, grade } of PARTNERS) {
     const { url, secrets } = urls.of(id)
-    // A request and its answer are about 2 kB: a faulty connection carries at most two of them.
-    const proxy = await proxyTo(new URL(url), plan.networkRate, 3_000)
+    const proxy = await proxyTo(new URL(url), plan.partnerBytesPerFault)
+    beforePartners.push(proxy)
     await withTransaction(database, (tx) => addLocation(tx, 'main', { id: `loc-${id}`, name: id }))
     orThrow(
       await registerPartner(context, masterKey, {
@@ -91,25 +93,28 @@ export async function openCrashWorld(plan: CrashPlan): Promise<CrashWorld> {
         allowPrivate: true,
         secrets,
         actor: 'test',
-        concurrencyMax: 8,
+        // Class C keeps what is in doubt for its settle window: more is on its way meanwhile.
+        concurrencyMax: grade === 'C' ? 16 : 8,
       }),
     )
     orThrow(await gradePartner(context, { partner: id, grade, actor: 'test', reason: 'declared' }))
   }
   const behind = new URL(engine.runtimeUrl)
-  const databaseProxy = await proxyTo(behind, plan.databaseRate, 2_000_000)
-  behind.port = String(databaseProxy.port)
+  const beforeDatabase = await proxyTo(behind, plan.databaseBytesPerFault)
+  behind.port = String(beforeDatabase.port)
   const fleet = startFleet(plan, { url: behind.href, masterKey, random })
   const heal = (): void => {
     fleet.calm()
-    for (const proxy of proxies) proxy.heal()
+    for (const proxy of [...beforePartners, beforeDatabase]) proxy.heal()
   }
   return {
     context,
     random,
     kills: fleet.kills,
-    networkFaults: () =>
-      proxies.flatMap((one) => Object.values(one.struck)).reduce((sum, one) => sum + one, 0),
+    networkFaults: () => ({
+      partners: sumOf(beforePartners.map((one) => one.struck)),
+      database: beforeDatabase.struck,
+    }),
     killOne: fleet.killOne,
     stallOne: fleet.stallOne,
     crashDatabase: () => crashPostgres(engine.dataDir),
@@ -125,13 +130,19 @@ export async function openCrashWorld(plan: CrashPlan): Promise<CrashWorld> {
     close: async () => {
       await fleet.stop()
       heal()
-      await Promise.all(proxies.map((one) => one.close()))
+      await Promise.all([...beforePartners, beforeDatabase].map((one) => one.close()))
       urls.stop()
       await closeDatabase(database)
       await engine.stop()
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+function sumOf(all: readonly Struck[]): Struck {
+  const sum = { delay: 0, cut: 0, reset: 0, half_close: 0, black_hole: 0 }
+  for (const fault of NETWORK_FAULTS) for (const one of all) sum[fault] += one[fault]
+  return sum
 }
 
 type Secrets = { readonly dispatch: string; readonly event: string }
@@ -171,76 +182,6 @@ async function startPartners(folder: string) {
       return { url, secrets: kept }
     },
     stop: () => void child.kill('SIGTERM'),
-  }
-}
-
-/** A dispatcher works at least this long before the driver kills it. */
-const AT_WORK_MS = 700
-
-/** Keeps dispatchers running: whoever dies is started again at once. */
-function startFleet(
-  plan: CrashPlan,
-  ground: { readonly url: string; readonly masterKey: Buffer; readonly random: Random },
-) {
-  const kills: Record<string, number> = {}
-  const running = new Map<number, ChildProcess>()
-  const ready = new Map<ChildProcess, number>()
-  let started = 0
-  let pointRate = plan.pointRate
-  let isStopping = false
-  const count = (point: string): void => {
-    kills[point] = (kills[point] ?? 0) + 1
-  }
-  const start = (slot: number): void => {
-    started += 1
-    const args = [ground.url, ground.masterKey.toString('hex')]
-    const child = spawn(
-      process.execPath,
-      [DISPATCHER, ...args, String(plan.seed + started), String(pointRate)],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    )
-    running.set(slot, child)
-    let last = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      last = chunk.toString().trim()
-      ready.set(child, performance.now())
-    })
-    child.once('exit', (_, signal) => {
-      ready.delete(child)
-      if (signal === 'SIGKILL' && last !== '') count(last === 'ready' ? 'anywhere' : last)
-      if (!isStopping) start(slot)
-    })
-  }
-  for (let slot = 0; slot < plan.dispatchers; slot += 1) start(slot)
-  // One that has begun to work: a process killed while it starts has nothing to lose.
-  const any = (): ChildProcess | undefined => {
-    const since = performance.now() - AT_WORK_MS
-    const atWork = [...running.values()].filter((child) => (ready.get(child) ?? since) < since)
-    return atWork[Math.floor(ground.random() * atWork.length)]
-  }
-  return {
-    kills,
-    killOne: () => void any()?.kill('SIGKILL'),
-    stallOne: (forMs: number) => {
-      const one = any()
-      one?.kill('SIGSTOP')
-      setTimeout(() => one?.kill('SIGCONT'), forMs)
-    },
-    calm: () => {
-      pointRate = 0
-      for (const child of running.values()) child.kill('SIGKILL')
-    },
-    stop: async () => {
-      isStopping = true
-      await Promise.all(
-        [...running.values()].map(async (child) => {
-          if (child.exitCode !== null || child.signalCode !== null) return
-          const ended = once(child, 'exit')
-          child.kill('SIGKILL')
-          await ended
-        }),
-      )
-    },
   }
 }
 

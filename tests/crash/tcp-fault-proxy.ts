@@ -2,7 +2,7 @@ import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import type { Random } from '#kernel/index.ts'
 
-/** What a connection may meet. A faulty one behaves until a random number of bytes has passed. */
+/** What a connection may meet, each time that a random number of bytes has passed. */
 export const NETWORK_FAULTS = ['delay', 'cut', 'reset', 'half_close', 'black_hole'] as const
 /** One of `NETWORK_FAULTS`. */
 export type NetworkFault = (typeof NETWORK_FAULTS)[number]
@@ -22,10 +22,8 @@ const DELAY_MAX_MS = 4_000
 /** Listens on loopback and passes bytes to `upstream`, some connections with a fault. */
 export async function openTcpFaultProxy(options: {
   readonly upstream: { readonly host: string; readonly port: number }
-  /** The share of connections that meet a fault, 0 to 1. */
-  readonly rate: number
-  /** A fault strikes after at most so many bytes of either direction. */
-  readonly afterBytesMax: number
+  /** Bytes of both directions between two faults, on average; a connection may meet several. */
+  readonly bytesPerFault: number
   readonly random: Random
 }): Promise<TcpFaultProxy> {
   const { upstream, random } = options
@@ -39,13 +37,24 @@ export async function openTcpFaultProxy(options: {
       one.on('error', () => one.destroy())
       one.once('close', () => sockets.delete(one))
     }
-    const fault = !isHealed && random() < options.rate ? pick(random) : undefined
-    const budget = { bytes: Math.floor(random() * options.afterBytesMax) }
-    const strike = (): void => {
-      if (fault) struck[fault] += 1
+    let bytesLeft = untilFault(random, options.bytesPerFault)
+    let isHole = false
+    const passing: Passing = {
+      isHole: () => isHole,
+      draw(bytes) {
+        if (isHealed) return undefined
+        bytesLeft -= bytes
+        if (bytesLeft > 0) return undefined
+        const before = Math.max(0, bytesLeft + bytes)
+        bytesLeft = untilFault(random, options.bytesPerFault)
+        const fault = pick(random)
+        struck[fault] += 1
+        isHole ||= fault === 'black_hole'
+        return { fault, before, delayMs: random() * DELAY_MAX_MS }
+      },
     }
-    pass(client, partner, { fault, budget, strike, random })
-    pass(partner, client, { fault, budget, strike, random })
+    pass(client, partner, passing)
+    pass(partner, client, passing)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -68,36 +77,41 @@ export async function openTcpFaultProxy(options: {
   }
 }
 
-const pick = (random: Random): NetworkFault | undefined =>
-  NETWORK_FAULTS[Math.floor(random() * NETWORK_FAULTS.length)]
+const pick = (random: Random): NetworkFault =>
+  NETWORK_FAULTS[Math.floor(random() * NETWORK_FAULTS.length)] ?? 'reset'
+
+// Exponential: whatever a connection has lived through, its next fault is as far away as ever.
+const untilFault = (random: Random, mean: number): number => -Math.log(1 - random()) * mean
 
 type Passing = {
-  readonly fault: NetworkFault | undefined
-  readonly budget: { bytes: number }
-  readonly strike: () => void
-  readonly random: Random
+  /** True after a black hole: nothing passes any more, and nobody is told. */
+  readonly isHole: () => boolean
+  /** What strikes this chunk, and how many of its bytes pass before. */
+  readonly draw: (bytes: number) =>
+    | {
+        readonly fault: NetworkFault
+        readonly before: number
+        readonly delayMs: number
+      }
+    | undefined
 }
 
-function pass(from: Socket, to: Socket, { fault, budget, strike, random }: Passing): void {
-  let isStruck = false
+function pass(from: Socket, to: Socket, passing: Passing): void {
   from.on('end', () => to.end())
   from.on('close', () => to.destroy())
   from.on('data', (chunk: Buffer) => {
-    if (isStruck && fault === 'black_hole') return
-    const isOver = fault !== undefined && !isStruck && budget.bytes < chunk.length
-    budget.bytes -= chunk.length
-    if (!isOver) return send(from, to, chunk)
-    isStruck = true
-    strike()
+    if (passing.isHole()) return
+    const struck = passing.draw(chunk.length)
+    if (!struck) return send(from, to, chunk)
     // The bytes before the fault arrive, as they would on a wire.
-    const before = chunk.subarray(0, Math.max(0, budget.bytes + chunk.length))
-    switch (fault) {
+    const before = chunk.subarray(0, struck.before)
+    switch (struck.fault) {
       case 'delay':
         from.pause()
         setTimeout(() => {
           send(from, to, chunk)
           from.resume()
-        }, random() * DELAY_MAX_MS)
+        }, struck.delayMs)
         return
       case 'cut':
         to.write(before)
