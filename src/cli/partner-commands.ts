@@ -5,17 +5,18 @@ import { addLocation } from '#inventory/index.ts'
 import { listPartners, registerPartner } from '#partners/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { withTransaction } from '#platform/index.ts'
-import { addAllowCommand } from './allow-networks.ts'
+import { addAllowCommand, addDeliverCommand } from './allow-networks.ts'
 import { addCommand, addGroup } from './command.ts'
 import { table, time } from './format-text.ts'
 import { addSecretCommands } from './partner-secret-commands.ts'
 import { addProbeCommand } from './probe-command.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `partners add|list|allow|probe|secrets|rotate-secret|retire-secret`. */
+/** `partners add|list|allow|deliver|probe|secrets|rotate-secret|retire-secret`. */
 export function addPartnerCommands(program: Command): void {
   const group = addGroup(program, 'partners', 'fulfillment partners and their stock locations')
   addAllowCommand(group)
+  addDeliverCommand(group)
   addCommand(group, {
     usage: 'add <id>',
     summary:
@@ -117,6 +118,7 @@ function partnerJson(partner: Partner) {
     processing_delay_s: partner.processingDelayS,
     lookup_lag_ms: partner.lookupLagMs,
     concurrency_max: partner.concurrencyMax,
+    delivery: partner.delivery,
     allow_private: partner.allowPrivate.length > 0,
     allowed_networks: partner.allowPrivate,
     paused_at: partner.pausedAt,

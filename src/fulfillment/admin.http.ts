@@ -244,6 +244,7 @@ const listPartnersRoute = ({ database, merchant }: Context): AnyRoute =>
         location_id: one.locationId,
         grade: one.grade,
         concurrency_max: one.concurrencyMax,
+        delivery: one.delivery,
         allow_private: one.allowPrivate.length > 0,
         allowed_networks: one.allowPrivate,
         paused_at: one.pausedAt,

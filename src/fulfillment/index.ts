@@ -1,5 +1,7 @@
 import type { AnyRoute, Context } from '#platform/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
+import { pullRoutes } from './dispatch/pull.http.ts'
+import type { SealProver } from './seal/seal-proof.ts'
 import { fulfillmentAdminRoutes } from './admin.http.ts'
 import { recallRoutes } from './recall/recalls.http.ts'
 import { reshipRoutes } from './reship/reship.http.ts'
@@ -53,6 +55,7 @@ export type { WorkerDeps } from './dispatch/worker-deps.ts'
 export function fulfillmentRoutes(deps: {
   readonly context: Context
   readonly secrets: PartnerSecrets
+  readonly prover: SealProver
 }): readonly AnyRoute[] {
   return [
     ...fulfillmentAdminRoutes(deps),
@@ -60,5 +63,6 @@ export function fulfillmentRoutes(deps: {
     ...parcelRoutes(deps.context),
     ...reshipRoutes(deps.context),
     ...inboundRoutes(deps),
+    ...pullRoutes(deps),
   ]
 }

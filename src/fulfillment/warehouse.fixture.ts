@@ -28,6 +28,7 @@ import type { HandOverRecord, OpenedHandOver, ReviewKey } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
 import { approvalCheck } from './seal/approval-check.ts'
 import { sealProver } from './seal/seal-proof.ts'
+import { pullRoutes } from './dispatch/pull.http.ts'
 import { inboundRoutes } from './ship/inbound.http.ts'
 import { receiveHandOver } from './receive/receive-hand-over.ts'
 import { startFulfillmentWorker } from './run-worker.ts'
@@ -121,7 +122,10 @@ export async function openWarehouse(
   const context = await createTestContext(test.database, options.log ?? silentLog)
   const secrets = { dispatch: newWebhookSecret(), event: newWebhookSecret() }
   const liveSecrets = partnerSecrets(context, MASTER_KEY)
-  const inbound = await serveInbound(inboundRoutes({ context, secrets: liveSecrets }))
+  const inbound = await serveInbound([
+    ...inboundRoutes({ context, secrets: liveSecrets }),
+    ...pullRoutes({ context, secrets: liveSecrets, prover: sealProver(MASTER_KEY) }),
+  ])
   const folder = await mkdtemp(join(tmpdir(), 'warehouse-'))
   const simulator = await startSimulator(
     {
@@ -227,18 +231,29 @@ async function readLedger(url: string): Promise<readonly z.output<typeof ledgerR
 
 type Handle = (request: object) => Promise<{ ok: boolean; value?: RouteReply; refusal?: object }>
 
-/** Serves one signature route as the HTTP server would: raw bytes, lower-case headers. */
+/** Serves the signature routes as the HTTP server would: raw bytes, lower-case headers. */
 async function serveInbound(routes: readonly AnyRoute[]) {
-  const [route] = routes
-  invariant(route, 'there is an inbound route')
-  // The server calls handlers with validated input; here the input is built by hand.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const handle = route.handle as unknown as Handle
+  const handleOf = (method: string | undefined): Handle => {
+    const route = routes.find((one) => one.method === method)
+    invariant(route, 'there is an inbound route')
+    // The server calls handlers with validated input; here the input is built by hand.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return route.handle as unknown as Handle
+  }
   const server = createServer((request, response) => {
     void (async () => {
       const rawBody = await bodyOf(request)
-      const id = /^\/partners\/([^/]+)\/events$/.exec(request.url ?? '')?.[1] ?? ''
-      const answer = await handle({ params: { id }, headers: request.headers, rawBody })
+      const url = new URL(request.url ?? '/', 'http://holdfast')
+      const id = /^\/partners\/([^/]+)\/(?:events|pull)$/.exec(url.pathname)?.[1] ?? ''
+      const query = { key: url.searchParams.get('key') ?? '' }
+      const { headers, method } = request
+      const answer = await handleOf(method)({ params: { id }, query, headers, rawBody })
+      if (answer.value && Buffer.isBuffer(answer.value.body)) {
+        const type = { 'content-type': answer.value.contentType ?? '' }
+        response.writeHead(answer.value.status, { ...answer.value.headers, ...type })
+        response.end(answer.value.body)
+        return
+      }
       const refused = JSON.stringify(answer.refusal ?? {})
       const refusedStatus = refused.includes('signature_invalid') ? 401 : 409
       response.writeHead(answer.value?.status ?? refusedStatus).end(refused)

@@ -46,6 +46,16 @@ const allow = statement({
     returning id`,
 })
 
+const deliver = statement({
+  name: 'partners.set_delivery',
+  params: { merchant: 'text', id: 'text', delivery: 'text' },
+  row: { id: 'text' },
+  text: `
+    update partners.partner set delivery = $delivery
+     where merchant_id = $merchant and id = $id
+    returning id`,
+})
+
 /** Who changes which partner, and why. */
 export type PartnerChange = {
   readonly partner: string
@@ -101,11 +111,26 @@ export async function allowNetworks(
   )
 }
 
+/**
+ * Says whether dispatches are sent to a partner or announced and fetched by it. What is under way keeps its
+ * key and bytes either way. Refused: `partner_unknown`.
+ */
+export async function setDelivery(
+  context: Context,
+  input: PartnerChange & { readonly delivery: 'push' | 'pull' },
+): Promise<Outcome<null>> {
+  const { partner: id, delivery } = input
+  return changed(context, input, 'deliver', (tx) =>
+    maybe(tx, deliver, { merchant: context.merchant, id, delivery }),
+  )
+}
+
 const PAST = {
   pause: 'partner.paused',
   resume: 'partner.resumed',
   grade: 'partner.graded',
   allow: 'partner.networks_allowed',
+  deliver: 'partner.delivery_changed',
 } as const
 
 async function changed(
@@ -113,6 +138,7 @@ async function changed(
   input: PartnerChange & {
     readonly grade?: PartnerGrade
     readonly networks?: readonly string[]
+    readonly delivery?: string
   },
   act: keyof typeof PAST,
   update: (tx: Parameters<typeof appendEvents>[0]) => Promise<{ readonly id: string } | undefined>,
@@ -123,6 +149,7 @@ async function changed(
       reason: input.reason,
       ...(input.grade ? { grade: input.grade } : {}),
       ...(input.networks ? { networks: input.networks } : {}),
+      ...(input.delivery ? { delivery: input.delivery } : {}),
     }
     await appendEvents(tx, context.merchant, [{ subjectId: input.partner, kind: PAST[act], data }])
     await appendAudit(tx, context.merchant, {

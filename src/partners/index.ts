@@ -2,7 +2,13 @@ export type { Partner, PartnerGrade } from './partner.ts'
 export { registerPartner } from './register-partner.ts'
 export type { NewPartner, RegisteredPartner } from './register-partner.ts'
 export { findPartner, listPartners } from './list-partners.ts'
-export { allowNetworks, gradePartner, pausePartner, resumePartner } from './change-partner.ts'
+export {
+  allowNetworks,
+  gradePartner,
+  pausePartner,
+  resumePartner,
+  setDelivery,
+} from './change-partner.ts'
 export type { PartnerChange } from './change-partner.ts'
 export { partnerSecrets, partnerSecretStates, ringOf } from './partner-secrets.ts'
 export type { PartnerSecrets, SecretDirection } from './partner-secrets.ts'

@@ -21,6 +21,8 @@ export type Partner = {
   readonly concurrencyMax: number
   /** The private networks (CIDR) that it may be in; none for a partner on the public internet. */
   readonly allowPrivate: readonly string[]
+  /** Whether its dispatches are sent to it, or announced and fetched by it. */
+  readonly delivery: 'push' | 'pull'
   readonly pausedAt: Date | null
   readonly pausedReason: string | null
 }
@@ -37,6 +39,7 @@ const row = {
   graded_at: 'timestamptz?',
   concurrency_max: 'int4',
   allowed_networks: 'text[]',
+  delivery: 'text',
   paused_at: 'timestamptz?',
   paused_reason: 'text?',
 } as const
@@ -48,7 +51,7 @@ export const selectPartners = statement({
   row,
   text: `
     select id, name, url, location_id, grade, key_ttl_s, processing_delay_s, lookup_lag_ms, graded_at,
-           concurrency_max, allowed_networks, paused_at, paused_reason
+           concurrency_max, allowed_networks, delivery, paused_at, paused_reason
       from partners.partner
      where merchant_id = $merchant
      order by id`,
@@ -61,7 +64,7 @@ export const selectPartner = statement({
   row,
   text: `
     select id, name, url, location_id, grade, key_ttl_s, processing_delay_s, lookup_lag_ms, graded_at,
-           concurrency_max, allowed_networks, paused_at, paused_reason
+           concurrency_max, allowed_networks, delivery, paused_at, paused_reason
       from partners.partner
      where merchant_id = $merchant and id = $id`,
 })
@@ -78,6 +81,7 @@ type PartnerRow = {
   readonly graded_at: Date | null
   readonly concurrency_max: number
   readonly allowed_networks: readonly string[]
+  readonly delivery: string
   readonly paused_at: Date | null
   readonly paused_reason: string | null
 }
@@ -96,6 +100,7 @@ export function partnerOf(one: PartnerRow): Partner {
     gradedAt: one.graded_at,
     concurrencyMax: one.concurrency_max,
     allowPrivate: one.allowed_networks,
+    delivery: one.delivery === 'pull' ? 'pull' : 'push',
     pausedAt: one.paused_at,
     pausedReason: one.paused_reason,
   }

@@ -4,6 +4,7 @@ import { caseRoutes } from '#cases/index.ts'
 import { catalogRoutes } from '#catalog/index.ts'
 import { flagRoutes } from '#flags/index.ts'
 import { fulfillmentRoutes } from '#fulfillment/index.ts'
+import type { SealProver } from '#fulfillment/index.ts'
 import { availability, inventoryRoutes, pageOnSale, productOnSale } from '#inventory/index.ts'
 import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
 import type { OrdersDeps } from '#orders/index.ts'
@@ -24,6 +25,7 @@ export function allRoutes(deps: {
   secrets: PartnerSecrets
   authenticator: Authenticator
   masterKey: Uint8Array
+  prover: SealProver
   streams: EventStreams
   isSecure: boolean
 }): readonly AnyRoute[] {
@@ -38,7 +40,7 @@ export function allRoutes(deps: {
       pageOnSale: (page) => pageOnSale(database, merchant, page),
     }),
     ...inventoryRoutes(context),
-    ...fulfillmentRoutes({ context, secrets: deps.secrets }),
+    ...fulfillmentRoutes({ context, secrets: deps.secrets, prover: deps.prover }),
     ...partnerSecretRoutes({ context, masterKey: deps.masterKey }),
     ...caseRoutes(context),
     ...reconciliationRoutes({ context }),

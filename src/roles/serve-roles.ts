@@ -113,6 +113,7 @@ export async function serveRoles(
     secrets,
     authenticator,
     masterKey,
+    prover: sealProver(masterKey),
     streams,
     isSecure: config.publicUrl?.startsWith('https:') ?? false,
   })

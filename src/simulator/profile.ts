@@ -53,6 +53,8 @@ const given = z.strictObject({
   manifest: z.boolean().optional(),
   /** Whether one order under a second key is refused; many a 3PL knows keys and nothing else. */
   order_keys: z.boolean().optional(),
+  /** Whether dispatches are sent to it, or announced and fetched by it. */
+  delivery: z.enum(['push', 'pull']).default('push'),
   /** How long it takes until what was taken is an order at all. */
   processing_delay_ms: delay.default(0),
   /** How far the replica that look-ups read is behind. */
@@ -72,6 +74,7 @@ export type PartnerProfile = {
   readonly tombstones: boolean
   readonly manifest: boolean
   readonly order_keys: boolean
+  readonly delivery: 'push' | 'pull'
   readonly processing_delay_ms: number
   readonly lookup_lag_ms: number
 }
@@ -90,10 +93,11 @@ type Named = { [name in keyof Given]-?: Exclude<Given[name], undefined> }
 // A field that was not given must not cover the one of the grade.
 function defined(
   one: Given,
-): Pick<Named, 'grade' | 'processing_delay_ms' | 'lookup_lag_ms'> & Partial<Named> {
-  const { grade, processing_delay_ms, lookup_lag_ms, ...rest } = one
+): Pick<Named, 'grade' | 'delivery' | 'processing_delay_ms' | 'lookup_lag_ms'> & Partial<Named> {
+  const { grade, delivery, processing_delay_ms, lookup_lag_ms, ...rest } = one
   return {
     grade,
+    delivery,
     processing_delay_ms,
     lookup_lag_ms,
     ...(rest.dedupe === undefined ? {} : { dedupe: rest.dedupe }),

@@ -7,6 +7,8 @@ import { listDispatches, listShipments, lookUpDispatch } from './look-up-dispatc
 import { against, problem } from './problem.ts'
 import type { Answer, Judged } from './problem.ts'
 import { hiddenForMs } from './profile.ts'
+import { PINGS, readPing } from './pull-dispatch.ts'
+import type { puller } from './pull-dispatch.ts'
 import { readDispatch } from './read-dispatch.ts'
 import { readRecall, recallDispatch } from './recall-dispatch.ts'
 import type { PartnerSettings } from './settings.ts'
@@ -29,6 +31,7 @@ export function protocolRoutes(
   ledger: Ledger,
   settings: PartnerSettings,
   onNews: () => void,
+  pull: ReturnType<typeof puller>,
 ): (request: ProtocolRequest) => Promise<Answer> {
   const { state } = ledger
   const decide = async (work: (append: Append) => Answer): Promise<Answer> => {
@@ -44,13 +47,14 @@ export function protocolRoutes(
     return { ...answer, headers: { ...answer.headers, 'holdfast-sequence-seen': String(seen) } }
   }
 
-  const create = async (request: ProtocolRequest): Promise<Answer> => {
+  const create = async (request: ProtocolRequest, isProbesOnly = false): Promise<Answer> => {
     const envelope = judgeEnvelope(settings.secrets().dispatch, request)
     if (!envelope.ok) return envelope.answer
     const { key, fenceEpoch } = envelope.value
     if (fenceEpoch === undefined) return problem('fence_epoch_invalid')
     const dispatch = judgeKey(readDispatch(request.body), key)
     if (!dispatch.ok) return dispatch.answer
+    if (isProbesOnly && dispatch.value.probe !== true) return problem('route_unknown')
     const { strike } = request
     const before = state.dispatches.length
     const answer = await decide((append) => {
@@ -59,6 +63,16 @@ export function protocolRoutes(
     })
     if (state.dispatches.length !== before) onNews()
     return answer
+  }
+
+  // The ping is judged like a dispatch, and so is what was fetched.
+  const pinged = async (request: ProtocolRequest): Promise<Answer> => {
+    const envelope = judgeEnvelope(settings.secrets().dispatch, request)
+    if (!envelope.ok) return envelope.answer
+    const ping = judgeKey(readPing(request.body), envelope.value.key)
+    if (!ping.ok) return ping.answer
+    const fetched = await pull(ping.value.key, settings.secrets().event).catch(() => undefined)
+    return fetched ? create({ ...request, ...fetched }) : overloaded()
   }
 
   const recall = async (request: ProtocolRequest, recalled: string): Promise<Answer> => {
@@ -96,14 +110,19 @@ export function protocolRoutes(
     const route = routeOf(request.url.pathname)
     if (!route) return problem('route_unknown')
     if (method !== 'POST' && method !== 'GET') return problem('method_not_allowed')
-    const { lookup, recall: canRecall, manifest } = settings.profile()
+    const { lookup, recall: canRecall, manifest, delivery } = settings.profile()
     if (strike.fault === 'partner_restore') await restore(ledger, strike.value ?? 1)
     if (route.kind === 'recall') {
       if (!canRecall) return problem('route_unknown')
       return method === 'POST' ? recall(request, route.key) : problem('method_not_allowed')
     }
+    // A probe carries nothing of an order: whoever fetches its dispatches takes it as it comes.
+    const isPull = delivery === 'pull'
+    if (route.kind === 'pings' && !isPull) return problem('route_unknown')
+    if (method === 'POST' && route.kind === 'pings') return pinged(request)
     if (method === 'POST')
-      return route.kind === 'dispatches' ? create(request) : problem('method_not_allowed')
+      return route.kind === 'dispatches' ? create(request, isPull) : problem('method_not_allowed')
+    if (route.kind === 'pings') return problem('method_not_allowed')
     const isThere = route.kind === 'dispatch' ? lookup : manifest
     return isThere ? look(request, route) : problem('route_unknown')
   }
@@ -121,11 +140,12 @@ function overloaded(): Answer {
 }
 
 type Route =
-  | { readonly kind: 'dispatches' | 'shipments' }
+  | { readonly kind: 'dispatches' | 'pings' | 'shipments' }
   | { readonly kind: 'dispatch' | 'recall'; readonly key: string }
 
 function routeOf(path: string): Route | undefined {
   if (path === DISPATCHES) return { kind: 'dispatches' }
+  if (path === PINGS) return { kind: 'pings' }
   if (path === SHIPMENTS) return { kind: 'shipments' }
   if (!path.startsWith(`${DISPATCHES}/`)) return undefined
   const [key = '', verb, ...more] = path.slice(DISPATCHES.length + 1).split('/')

@@ -10,6 +10,7 @@ import type { Ledger } from './ledger.ts'
 import { operatePartner } from './operate-partner.ts'
 import { json, problem } from './problem.ts'
 import type { Answer } from './problem.ts'
+import { puller } from './pull-dispatch.ts'
 import { readBody } from './read-body.ts'
 import { ledgerRows } from './report-ledger.ts'
 import { keyInPath, protocolRoutes } from './routes.ts'
@@ -27,10 +28,13 @@ export function partnerServer(around: {
   readonly ledger: Ledger
   readonly settings: PartnerSettings
   readonly onNews: () => void
+  /** Where Holdfast is, for what is fetched from it. */
+  readonly callbackUrl: string
   readonly log: (line: string) => void
 }): Server {
   const { partner, ledger, settings, log } = around
-  const protocol = protocolRoutes(partner, ledger, settings, around.onNews)
+  const pull = puller(around.callbackUrl, partner.id)
+  const protocol = protocolRoutes(partner, ledger, settings, around.onNews, pull)
   const { faults } = settings
 
   const operate = async ({ request, response, url }: Exchange): Promise<Answer | undefined> => {

@@ -58,7 +58,9 @@ async function startPartner(
   const settings = await openSettings(folder, partner)
   const ledger = await openLedger(join(folder, 'ledger.ndjson'), partner.id)
   const courier = startCourier({ config, partner, ledger, settings, log })
-  const server = partnerServer({ partner, ledger, settings, onNews: courier.wake, log })
+  const { callbackUrl } = config
+  const onNews = courier.wake
+  const server = partnerServer({ partner, ledger, settings, onNews, callbackUrl, log })
   const shut = async (): Promise<void> => {
     await courier.stop()
     await ledger.close()

@@ -1,3 +1,4 @@
+import { canonicalJson } from '#kernel/index.ts'
 import { contentDigest, signWebhook } from '#platform/webhooks/index.ts'
 import type { OutboundRequest } from '#platform/outbound/index.ts'
 import { webhookIdOf } from '../idempotency-key.ts'
@@ -38,6 +39,19 @@ export function dispatchRequest(parts: DispatchParts): OutboundRequest {
       'user-agent': 'holdfast/1',
     },
   }
+}
+
+/** Where a partner that fetches its dispatches is told of them. */
+const PING_PATH = '/holdfast/v1/pings'
+
+/**
+ * The ping of a dispatch that its partner fetches: its key and nothing of an order. Answered like the POST
+ * of the bytes, with the echo of what was fetched.
+ */
+export function pingRequest(parts: DispatchParts): OutboundRequest {
+  const ping = { schema: 'holdfast.ping/1', type: 'dispatch.ready', key: parts.key }
+  const request = dispatchRequest({ ...parts, bytes: Buffer.from(canonicalJson(ping)) })
+  return { ...request, url: parts.partner.url + PING_PATH }
 }
 
 /** The POST of HDP/1 §1.8 that asks for lines of a dispatch back, under the recall's own key. */

@@ -5,7 +5,7 @@ import { classifyResponse, sequenceSeen } from './classify-response.ts'
 import type { Classified } from './classify-response.ts'
 import { RESPONSE_KEPT_BYTES } from './complete-dispatch.ts'
 import type { Completion } from './complete-dispatch.ts'
-import { dispatchRequest } from './dispatch-request.ts'
+import { dispatchRequest, pingRequest } from './dispatch-request.ts'
 import type { claimDue } from './dispatch-statements.ts'
 import { nextAfterAttempt, withSequence } from './next-dispatch-state.ts'
 import { termsOf } from './partner-terms.ts'
@@ -52,9 +52,10 @@ export async function sendDispatch(
   })
   if (refused !== undefined) return unsent(deps, partner, claimed, refused)
   deps.meter.count(partner.id)
+  const request = partner.delivery === 'pull' ? pingRequest : dispatchRequest
   const result = await deps.breakers.run(partner.id, () =>
     deps.outbound.send(
-      dispatchRequest({
+      request({
         partner,
         secrets,
         key: dispatch.key,
