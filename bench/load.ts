@@ -1,5 +1,6 @@
 // The load generator, a process of its own: closed loop (`clients`) or open loop (`rate` a second, each
-// latency counted from the time the request was meant to start). Reads one JSON line, prints one.
+// latency counted from the time the request was meant to start). Reads its plan as a JSON line, warms up,
+// says so, waits for a line, so that whoever counts CPU has begun to count, and prints what it found.
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { lightClients } from './light-client.ts'
@@ -104,7 +105,7 @@ function requestOf(
   }
 }
 
-async function run(asked: Plan): Promise<LoadResult> {
+async function run(asked: Plan, mayBegin: () => Promise<unknown>): Promise<LoadResult> {
   const random = seededRandom(asked.seed)
   const clients = lightClients(asked.url, asked.clients)
   const pick = (): string => asked.skus[Math.floor(random() * asked.skus.length)] ?? ''
@@ -141,7 +142,8 @@ async function run(asked: Plan): Promise<LoadResult> {
     await Promise.all(flights)
   }
   await closed(asked.warmSeconds, false)
-  process.stdout.write('{"begun":true}\n')
+  process.stdout.write('{"isWarm":true}\n')
+  await mayBegin()
   const begin = performance.now()
   if (asked.rate) await open(asked.seconds, asked.rate)
   else await closed(asked.seconds, true)
@@ -163,6 +165,7 @@ async function run(asked: Plan): Promise<LoadResult> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(await run(plan.parse(JSON.parse(line))))}\n`)
-}
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const { value: given } = await lines.next()
+const found = await run(plan.parse(JSON.parse(String(given))), () => lines.next())
+process.stdout.write(`${JSON.stringify(found)}\n`)

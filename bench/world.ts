@@ -129,29 +129,30 @@ export async function load(
   })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout ?? process.stdin })[Symbol.asyncIterator]()
-  child.stdin?.end(`${JSON.stringify({ ...plan, url: server.url, seed: benchSeed() })}\n`)
+  child.stdin?.write(`${JSON.stringify({ ...plan, url: server.url, seed: benchSeed() })}\n`)
+  const roots = [server.pid, await postmasterOf(world)]
   await lines.next()
-  const postmaster = Number(
-    (
-      await readFile(
-        join(
-          String((await world.query('show data_directory'))[0]?.['data_directory']),
-          'postmaster.pid',
-        ),
-        'utf8',
-      )
-    ).split('\n')[0],
-  )
-  const before = [await cpuOf(server.pid), await cpuOf(postmaster)] as const
+  const before = await cpuOf(roots)
+  child.stdin?.end('go\n')
   const { value } = await lines.next()
-  const after = [await cpuOf(server.pid), await cpuOf(postmaster)] as const
+  const after = await cpuOf(roots)
   const result: LoadResult = JSON.parse(String(value))
   await exited
-  return { ...result, serverCpuS: after[0] - before[0], databaseCpuS: after[1] - before[1] }
+  const [serverCpuS = Number.NaN, databaseCpuS = Number.NaN] = after.map(
+    (cpuS, index) => cpuS - (before[index] ?? Number.NaN),
+  )
+  return { ...result, serverCpuS, databaseCpuS }
 }
 
-// CPU seconds of a process and its living and reaped children, from /proc (100 ticks a second).
-async function cpuOf(root: number): Promise<number> {
+async function postmasterOf(world: World): Promise<number> {
+  const [row] = await world.query('show data_directory')
+  const text = await readFile(join(String(row?.['data_directory']), 'postmaster.pid'), 'utf8')
+  return Number(text.split('\n')[0])
+}
+
+// CPU seconds of some processes, each with its living and reaped children, from one reading of /proc
+// (100 ticks a second).
+async function cpuOf(roots: readonly number[]): Promise<readonly number[]> {
   const stats = new Map<number, { parent: number; own: number; reaped: number }>()
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue
@@ -174,7 +175,7 @@ async function cpuOf(root: number): Promise<number> {
         (total, [child]) => total + sum(child),
         (stats.get(pid)?.own ?? 0) + (stats.get(pid)?.reaped ?? 0),
       )
-  return sum(root)
+  return roots.map(sum)
 }
 
 async function asAdmin(url: string, text: string): Promise<Record<string, unknown>[]> {
