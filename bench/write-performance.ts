@@ -26,11 +26,13 @@ const report = z.object({
   results: z.record(z.string(), z.array(figure)),
 })
 
+const BENCH_MAX_MS = 15 * 60_000
 const run = fileURLToPath(new URL('run.ts', import.meta.url))
 const isQuick = process.argv.includes('--quick')
 const files = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const failed: string[] = []
 const texts = files.length > 0 ? files.map((file) => readFileSync(file, 'utf8')) : measureAll()
+if (texts.length === 0) throw new Error('nothing was measured: the page stays as it is')
 const pages = texts.map((text) => report.parse(JSON.parse(text)))
 
 // One that fails takes none of the others along; the page then has no section of it, and we end with 1.
@@ -50,6 +52,7 @@ function bench(...args: readonly string[]): string {
   const { status, stdout } = spawnSync(process.execPath, [run, ...args], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: BENCH_MAX_MS,
   })
   return status === 0 ? stdout : ''
 }
