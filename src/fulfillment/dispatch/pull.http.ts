@@ -16,7 +16,7 @@ export function pullRoutes(deps: PullDeps): readonly AnyRoute[] {
       summary:
         'Fetch the sealed bytes of a dispatch that a ping announced, signed over an empty body',
       access: { kind: 'signature' },
-      audit: { none: 'event_log' },
+      audit: { none: 'read' },
       params: z.object({ id: z.string().max(32) }),
       query: z.object({ key: z.string().regex(/^hfd1-[a-z2-7]{32}$/) }),
       handle: async ({ params, query, headers }) => {
