@@ -91,7 +91,7 @@ function addListCommand(group: Command): void {
       ['--after <id>', 'the last id of the page before'],
     ],
     input: z.object({
-      state: z.enum(['placed', 'cancelled', 'rejected']).optional(),
+      state: z.enum(['placed', 'cancelled', 'rejected', 'partly_cancelled']).optional(),
       verdict: z.enum(['hold', 'clear', 'unset']).optional(),
       limit: limitOption,
       after: z.string().optional(),
@@ -124,7 +124,7 @@ function addWithdrawCommand(group: Command, kind: 'cancel' | 'reject'): void {
     usage: `${kind} <id>`,
     summary:
       kind === 'cancel'
-        ? 'cancel an order that is not sealed, and release its stock'
+        ? 'cancel an order, and release its stock; what is sealed is asked back from its partners'
         : 'reject an order in review, and release its stock',
     example: `holdfast orders ${kind} 536365 --reason "asked for by the buyer"`,
     options: [['--reason <text>', 'why; the order keeps it']],
@@ -145,7 +145,9 @@ function addWithdrawCommand(group: Command, kind: 'cancel' | 'reject'): void {
         const words =
           done.state === 'done'
             ? PAST[kind]
-            : `is to be ${PAST[kind]}: fulfillment does not answer now and will be asked again`
+            : done.state === 'recalling'
+              ? `is to be ${PAST[kind]}: its partners are asked to give it back`
+              : `is to be ${PAST[kind]}: fulfillment does not answer now and will be asked again`
         return {
           json: { order_id: order.id, withdrawal_id: done.withdrawalId || null, state: done.state },
           text: `${order.id} ${words}.`,

@@ -1,4 +1,5 @@
 import { statement } from '#platform/index.ts'
+import { RECALL_INVARIANTS } from './recall/recall-checks.ts'
 
 // Every row that a query returns is a violation; it says which thing and what of it.
 const INVARIANTS = [
@@ -167,12 +168,14 @@ const INVARIANTS = [
 ] as const
 
 /** What must hold at every moment, for `holdfast verify`: each statement returns what breaks it. */
-export const fulfillmentChecks = INVARIANTS.map(({ name, sql }, index) => ({
-  claim: name,
-  find: statement({
-    name: `fulfillment.check_${index + 1}`,
-    params: { merchant: 'text' },
-    row: { subject: 'text', detail: 'text' },
-    text: sql,
+export const fulfillmentChecks = [...INVARIANTS, ...RECALL_INVARIANTS].map(
+  ({ name, sql }, index) => ({
+    claim: name,
+    find: statement({
+      name: `fulfillment.check_${index + 1}`,
+      params: { merchant: 'text' },
+      row: { subject: 'text', detail: 'text' },
+      text: sql,
+    }),
   }),
-}))
+)

@@ -6,20 +6,28 @@ import { lockStock, openReservations, reservedSkus } from './stock-statements.ts
 
 /**
  * Gives back what is still reserved for some orders or checkouts; `sourceId` names the fact that
- * freed it (a withdrawal, an expiry). A second release finds nothing open and moves nothing.
+ * freed it (a withdrawal, an expiry), `locations` where a part stays reserved. A second release finds nothing open and moves nothing.
  * Returns the units given back.
  */
 export async function releaseStock(
   tx: Transaction,
   merchant: string,
-  releases: readonly { subjectId: string; sourceId: string }[],
+  releases: readonly {
+    readonly subjectId: string
+    readonly sourceId: string
+    /** Where it is given back; everywhere where absent. */
+    readonly locations?: readonly string[]
+  }[],
 ): Promise<{ units: number }> {
   const subjects = releases.map((one) => one.subjectId)
   const skus = (await many(tx, reservedSkus, { merchant, subjects })).map((row) => row.sku)
   if (skus.length === 0) return { units: 0 }
   await many(tx, lockStock, { merchant, skus: skus.toSorted() })
   const sources = new Map(releases.map((one) => [one.subjectId, one.sourceId]))
-  const open = await many(tx, openReservations, { merchant, subjects })
+  const limits = new Map(releases.map((one) => [one.subjectId, one.locations]))
+  const open = (await many(tx, openReservations, { merchant, subjects })).filter(
+    (row) => limits.get(row.subject_id)?.includes(row.location_id) ?? true,
+  )
   await applyMovements(
     tx,
     merchant,

@@ -115,7 +115,7 @@ export const REFUSALS = {
   dispatch_sealed: {
     http: 409,
     grpc: 'failed_precondition',
-    means: 'the order is sealed in a dispatch; recall is not built yet',
+    means: 'the order is sealed in a dispatch: it can be recalled, and not held',
   },
   order_closed: {
     http: 409,

@@ -40,7 +40,7 @@ export const orderChecks = [
         select o.id as subject, o.state || ' with ' || sum(m.reserved_delta) || ' reserved' as detail
           from orders."order" o
           join inventory.movement m on m.merchant_id = o.merchant_id and m.subject_id = o.id
-         where o.merchant_id = $merchant and o.state <> 'placed'
+         where o.merchant_id = $merchant and o.state in ('cancelled', 'rejected')
          group by o.id, o.state
         having sum(m.reserved_delta) <> 0
          limit 100`,

@@ -14,7 +14,7 @@ import {
 } from '#wire/index.ts'
 import type { HandOverResponse } from '#wire/index.ts'
 import type { SendHandOver } from './hand-over.ts'
-import type { AskWithdrawal } from './withdraw-order.ts'
+import type { AskWithdrawal, WithdrawalWord } from './withdraw-order.ts'
 
 /** The calls that order processing makes downstream. */
 export type FulfillmentClient = {
@@ -30,6 +30,13 @@ const KINDS = {
   reject: WithdrawKind.REJECT,
   amend: WithdrawKind.AMEND,
 } as const
+
+const OUTCOMES = new Map<WithdrawOutcome, WithdrawalWord['kind']>([
+  [WithdrawOutcome.WITHDRAWN, 'withdrawn'],
+  [WithdrawOutcome.RECALLING, 'recalling'],
+  [WithdrawOutcome.SHIPPED, 'shipped'],
+  [WithdrawOutcome.PARTLY, 'partly'],
+])
 
 /** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a 20 s deadline. */
 export function fulfillmentClient(
@@ -89,9 +96,9 @@ export function fulfillmentClient(
           isProvenWithdrawal(masterKey, answer),
         'the answer is about the withdrawal that was asked',
       )
-      if (answer.outcome === WithdrawOutcome.WITHDRAWN) return 'withdrawn'
-      invariant(answer.outcome === WithdrawOutcome.SEALED, 'an unknown outcome is no answer')
-      return 'sealed'
+      const kind = OUTCOMES.get(answer.outcome)
+      invariant(kind !== undefined, 'an unknown outcome is no answer')
+      return { kind, freedLocations: answer.freedLocations }
     },
   }
 }

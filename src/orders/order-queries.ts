@@ -29,15 +29,22 @@ const selectOrder = statement({
     ...ORDER_ROW,
     lines: jsonOf<readonly OrderLine[]>(),
     ship_to: jsonOf<Record<string, string>>(),
+    change_kind: 'text?',
+    change_state: 'text?',
+    change_refusal: 'text?',
   },
   text: `
     select o.id, o.order_number, o.reference, o.source, o.customer, o.country, o.currency, o.goods_minor,
            o.total_minor, o.state, o.revision, o.placed_at, o.recorded_at, o.ship_by, o.promise_version, o.lines, o.ship_to,
-           coalesce(d.verdict, 'unset') as verdict, coalesce(d.reasons, '{}') as reasons
+           coalesce(d.verdict, 'unset') as verdict, coalesce(d.reasons, '{}') as reasons,
+           w.kind as change_kind, w.state as change_state, w.refusal as change_refusal
       from orders."order" o
       left join lateral (select verdict, reasons from orders.decision
                           where merchant_id = o.merchant_id and order_id = o.id
                           order by number desc limit 1) d on true
+      left join lateral (select kind, state, refusal from orders.withdrawal
+                          where merchant_id = o.merchant_id and order_id = o.id
+                          order by id desc limit 1) w on true
      where o.merchant_id = $merchant
        and o.id = coalesce((select order_id from orders.order_reference
                              where merchant_id = $merchant and reference = $id), $id)`,

@@ -13,7 +13,7 @@ import { promiseRoutes } from './promise/promise-policy.ts'
 const idParams = z.strictObject({ id: z.string().min(1).max(64) })
 const reasonBody = z.strictObject({ reason: z.string().min(1).max(500) })
 const pageQuery = z.strictObject({
-  state: z.enum(['placed', 'cancelled', 'rejected']).optional(),
+  state: z.enum(['placed', 'cancelled', 'rejected', 'partly_cancelled']).optional(),
   verdict: z.enum(['hold', 'clear', 'unset']).optional(),
   cursor: z.string().max(64).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -105,7 +105,11 @@ const decideRoute = (deps: OrdersDeps): AnyRoute =>
 
 function withdrawRoutes(deps: OrdersDeps): readonly AnyRoute[] {
   const kinds = [
-    { kind: 'cancel', summary: 'Cancel an order before it is sealed', scope: 'orders:change' },
+    {
+      kind: 'cancel',
+      summary: 'Cancel an order: at once before it is sealed, by its partners after',
+      scope: 'orders:change',
+    },
     {
       kind: 'reject',
       summary: 'Reject an order in review and release its stock',
@@ -133,7 +137,7 @@ function withdrawRoutes(deps: OrdersDeps): readonly AnyRoute[] {
   const amend = route({
     method: 'PUT',
     path: '/admin/orders/:id/ship-to',
-    summary: 'Send an order elsewhere before it is sealed; it is reviewed again',
+    summary: 'Send an order elsewhere, once its partners gave it back; it is reviewed again',
     access: { kind: 'scope', scope: 'orders:change' },
     audit: { action: 'orders.amend' },
     params: idParams,

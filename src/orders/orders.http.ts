@@ -8,6 +8,7 @@ import { idempotencyKey } from './idempotency-header.ts'
 import { orderInput, shipToInput } from './order-input.ts'
 import type { OrderInput } from './order-input.ts'
 import { findOrder } from './order-queries.ts'
+import type { OrderDetail } from './order-queries.ts'
 import type { OrdersDeps } from './orders-deps.ts'
 import { placedBody } from './placed-body.ts'
 import { dropUndefined } from './place-request.ts'
@@ -154,7 +155,8 @@ const showRoute = (deps: OrdersDeps): AnyRoute =>
         body: {
           id: order.id,
           order_number: order.order_number,
-          status: order.state === 'placed' ? stage : order.state,
+          status: statusOf(order, stage),
+          change: changeOf(order),
           review: { verdict: order.verdict },
           placed_at: order.placed_at,
           ship_by: order.ship_by,
@@ -166,13 +168,26 @@ const showRoute = (deps: OrdersDeps): AnyRoute =>
     },
   })
 
+/** What the buyer is told: a change that waits for an answer goes before the stage of the parcels. */
+function statusOf(order: OrderDetail, stage: string): string {
+  if (order.state !== 'placed') return order.state
+  return order.change_state === 'requested' ? openStatus(order.change_kind ?? '') : stage
+}
+
+/** The newest wish to change the order, and what came of it. */
+function changeOf(order: OrderDetail) {
+  if (order.change_kind === null) return null
+  return { kind: order.change_kind, state: order.change_state, code: order.change_refusal }
+}
+
 const UNKNOWN = refuse('order_unknown', 'There is no such order, or the token is not its own.')
 
 const cancelRoute = (deps: OrdersDeps): AnyRoute =>
   route({
     method: 'POST',
     path: '/store/orders/:id/cancel',
-    summary: 'Cancel an order before it is sealed; afterwards dispatch_sealed',
+    summary:
+      'Cancel an order: at once before it is sealed, by its partners after; order_shipped when it has left',
     access: { kind: 'order_token' },
     audit: { action: 'orders.cancel' },
     params: z.strictObject({ id: z.string().max(64) }),
@@ -188,7 +203,7 @@ const addressRoute = (deps: OrdersDeps): AnyRoute =>
   route({
     method: 'PUT',
     path: '/store/orders/:id/ship-to',
-    summary: 'Send an order elsewhere before it is sealed; it is reviewed again',
+    summary: 'Send an order elsewhere, once its partners gave it back; it is reviewed again',
     access: { kind: 'order_token' },
     audit: { action: 'orders.amend' },
     params: z.strictObject({ id: z.string().max(64) }),
@@ -211,17 +226,32 @@ async function byBuyer(
   return withdrawalReply(deps, { ...wish, orderId, actor: `buyer:${orderId}` })
 }
 
-/** Carries a wish out and answers it: 200 when done, 202 while fulfillment cannot be asked. */
+const END_STATUS = { cancel: 'cancelled', reject: 'rejected', amend: 'readdressed' } as const
+
+/** What an order says while a change of it waits for an answer. */
+export function openStatus(kind: string): 'cancellation_requested' | 'address_change_requested' {
+  return kind === 'amend' ? 'address_change_requested' : 'cancellation_requested'
+}
+
+/**
+ * Carries a wish out and answers it: 200 when done, 202 while partners are asked or fulfillment cannot
+ * be, 409 `order_shipped` or `order_partly_shipped` where the goods have left.
+ */
 export async function withdrawalReply(
   deps: OrdersDeps,
   wish: WithdrawalWish,
 ): Promise<Outcome<RouteReply>> {
   const answer = await withdrawOrder(deps.placing.deps, deps.askWithdrawal, wish)
   if (!answer.ok) return answer
-  const isDone = answer.value.state === 'done'
+  const { state } = answer.value
   return accept({
-    status: isDone ? 200 : 202,
-    body: { order_id: wish.orderId, kind: wish.kind, state: answer.value.state },
+    status: state === 'done' ? 200 : 202,
+    body: {
+      order_id: wish.orderId,
+      kind: wish.kind,
+      state: state === 'done' ? state : 'requested',
+      status: state === 'done' ? END_STATUS[wish.kind] : openStatus(wish.kind),
+    },
   })
 }
 

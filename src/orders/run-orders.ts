@@ -11,10 +11,11 @@ export type OrdersWorker = { readonly wake: () => void; readonly stop: () => Pro
 
 const POLL_MS = 500
 const HOUSEKEEPING_MS = 5_000
+const WITHDRAWALS_MS = 1_000
 
 /**
  * Hands decisions over as they are recorded, lets go of old checkouts and takes up withdrawals that
- * a crash left open. Any number of processes may run it: rows are claimed, not leaders elected.
+ * are open. Any number of processes may run it: rows are claimed, not leaders elected.
  */
 export function startOrdersWorker(
   deps: PlacingDeps,
@@ -25,6 +26,7 @@ export function startOrdersWorker(
   const stopping = new AbortController()
   let nudge: () => void = () => undefined
   let lastHousekeeping = clock.monotonicMs()
+  let lastWithdrawals = lastHousekeeping
 
   const isAgreed = limitsCheck(client, log, onRefused)
 
@@ -36,6 +38,9 @@ export function startOrdersWorker(
     if (clock.monotonicMs() - lastHousekeeping >= HOUSEKEEPING_MS) {
       lastHousekeeping = clock.monotonicMs()
       await expireOldCheckouts(deps)
+    }
+    if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
+      lastWithdrawals = clock.monotonicMs()
       await resumeWithdrawals(deps, client.withdraw)
     }
     return records > 0

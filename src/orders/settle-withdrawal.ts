@@ -1,7 +1,14 @@
 import { accept, invariant, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { appendAudit, appendEvents, change, statement, withTransaction } from '#platform/index.ts'
-import type { Transaction } from '#platform/index.ts'
+import {
+  appendAudit,
+  appendEvents,
+  change,
+  maybe,
+  statement,
+  withTransaction,
+} from '#platform/index.ts'
+import type { Context, Transaction } from '#platform/index.ts'
 import { openAllocations, releaseStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
 import { lockOrder } from './order-lock.ts'
@@ -10,13 +17,13 @@ import type { PlacingDeps } from './place-orders.ts'
 import { recordDecisions } from './record-decisions.ts'
 import { review } from './review.ts'
 import { currentRules } from './rule-set.ts'
-import type { Withdrawal, WithdrawalAnswer } from './withdraw-order.ts'
+import type { Withdrawal, WithdrawalAnswer, WithdrawalWord } from './withdraw-order.ts'
 
 const settle = statement({
   name: 'orders.settle_withdrawal',
-  params: { merchant: 'text', id: 'text', state: 'text' },
+  params: { merchant: 'text', id: 'text', state: 'text', refusal: 'text?' },
   text: `
-    update orders.withdrawal set state = $state, settled_at = now()
+    update orders.withdrawal set state = $state, refusal = $refusal, settled_at = now()
      where merchant_id = $merchant and id = $id and state = 'requested'`,
 })
 
@@ -50,38 +57,97 @@ const clearOutbox = statement({
   text: `delete from orders.handover_outbox where merchant_id = $merchant and order_id = $order`,
 })
 
+const postpone = statement({
+  name: 'orders.postpone_withdrawal',
+  params: { merchant: 'text', id: 'text' },
+  row: { asked: 'int4' },
+  text: `
+    update orders.withdrawal
+       set asked = asked + 1, ask_after = now() + make_interval(secs => least(10, 2 ^ least(asked, 4)))
+     where merchant_id = $merchant and id = $id and state = 'requested'
+    returning asked`,
+})
+
+/** Leaves a wish open and asks for it again later. */
+export async function postponeWithdrawal(context: Context, withdrawal: Withdrawal): Promise<void> {
+  const { merchant, id } = withdrawal
+  await withTransaction(context.database, (tx) => maybe(tx, postpone, { merchant, id }))
+}
+
 /**
  * Writes down what fulfillment answered. The guarded update of the wish makes it happen once: stock
- * is released, or a new revision decided on, in the same transaction, by whoever comes first.
+ * is released, or a new revision decided on, in the same transaction, by whoever comes first. While
+ * partners are asked the wish stays open, and the order says so.
  */
 export async function settleWithdrawal(
   deps: PlacingDeps,
   withdrawal: Withdrawal,
-  answer: 'withdrawn' | 'sealed',
+  word: WithdrawalWord,
 ): Promise<Outcome<WithdrawalAnswer>> {
-  const { context } = deps
-  const { merchant } = context
-  await withTransaction(context.database, async (tx) => {
-    const locked = await lockOrder(tx, merchant, withdrawal.orderId)
-    invariant(locked.ok, 'a withdrawal names an order that exists')
-    const state = answer === 'withdrawn' ? 'done' : 'refused'
-    const isFirst = (await change(tx, settle, { merchant, id: withdrawal.id, state })) === 1
-    if (!isFirst) return
-    if (answer === 'withdrawn') await carryOut(tx, deps, withdrawal, locked.value)
-    await appendAudit(tx, merchant, {
-      actor: withdrawal.actor,
-      action: `orders.${withdrawal.kind}`,
-      subjectId: withdrawal.orderId,
-      reason: withdrawal.reason,
-      before: { state: locked.value.state, revision: locked.value.revision },
-      after: { outcome: answer, withdrawal_id: withdrawal.id },
-    })
+  const { id: withdrawalId } = withdrawal
+  if (word.kind === 'recalling') {
+    await tellRequested(deps, withdrawal)
+    return accept({ withdrawalId, state: 'recalling' })
+  }
+  const refusal = word.kind === 'withdrawn' ? null : REFUSED[word.kind]
+  await withTransaction(deps.context.database, (tx) => settleOnce(tx, deps, withdrawal, word))
+  if (refusal === null) return accept({ withdrawalId, state: 'done' })
+  const { orderId: order } = withdrawal
+  const back = {
+    route: `POST /admin/orders/${order}/returns`,
+    command: `holdfast returns record ${order}`,
+  }
+  const detail =
+    word.kind === 'shipped'
+      ? 'The goods have left; they come back as a return.'
+      : 'Part of the goods have left and come back as a return; the others are stopped.'
+  return refuse(refusal, detail, { meta: { return: back } })
+}
+
+const REFUSED = { shipped: 'order_shipped', partly: 'order_partly_shipped' } as const
+
+async function settleOnce(
+  tx: Transaction,
+  deps: PlacingDeps,
+  withdrawal: Withdrawal,
+  word: WithdrawalWord,
+): Promise<void> {
+  const { merchant, id, orderId, kind } = withdrawal
+  const locked = await lockOrder(tx, merchant, orderId)
+  invariant(locked.ok, 'a withdrawal names an order that exists')
+  // What partly left is stopped in part where it was cancelled; an address cannot change in part.
+  const isCarriedOut = word.kind === 'withdrawn' || (word.kind === 'partly' && kind !== 'amend')
+  const refusal = word.kind === 'shipped' || word.kind === 'partly' ? REFUSED[word.kind] : null
+  const state = isCarriedOut ? 'done' : 'refused'
+  const isFirst = (await change(tx, settle, { merchant, id, state, refusal })) === 1
+  if (!isFirst) return
+  if (isCarriedOut) await carryOut(tx, deps, withdrawal, locked.value, word)
+  else {
+    const told = kind === 'amend' ? 'order.address_change_refused' : 'order.cancellation_refused'
+    const data = { code: refusal, withdrawal_id: id }
+    await appendEvents(tx, merchant, [{ subjectId: orderId, kind: told, data }])
+  }
+  await appendAudit(tx, merchant, {
+    actor: withdrawal.actor,
+    action: `orders.${kind}`,
+    subjectId: orderId,
+    reason: withdrawal.reason,
+    before: { state: locked.value.state, revision: locked.value.revision },
+    after: { outcome: word.kind, withdrawal_id: id, freed_locations: word.freedLocations },
   })
-  if (answer === 'withdrawn') return accept({ withdrawalId: withdrawal.id, state: 'done' })
-  return refuse(
-    'dispatch_sealed',
-    'The order is sealed in a dispatch; recalling it is not built yet.',
-  )
+}
+
+async function tellRequested({ context }: PlacingDeps, withdrawal: Withdrawal): Promise<void> {
+  const { merchant, id, orderId, kind } = withdrawal
+  await withTransaction(context.database, async (tx) => {
+    const open = await maybe(tx, postpone, { merchant, id })
+    if (open?.asked !== 1) return
+    const told =
+      kind === 'amend' ? 'order.address_change_requested' : 'order.cancellation_requested'
+    await appendEvents(tx, merchant, [
+      { subjectId: orderId, kind: told, data: { withdrawal_id: id } },
+    ])
+  })
 }
 
 async function carryOut(
@@ -89,15 +155,21 @@ async function carryOut(
   deps: PlacingDeps,
   withdrawal: Withdrawal,
   order: LockedOrder,
+  word: WithdrawalWord,
 ): Promise<void> {
   const { merchant } = deps.context
   if (withdrawal.kind === 'amend') return readdress(tx, deps, withdrawal, order)
-  const state = withdrawal.kind === 'cancel' ? 'cancelled' : 'rejected'
+  const whole = withdrawal.kind === 'cancel' ? 'cancelled' : 'rejected'
+  const state = word.kind === 'partly' ? 'partly_cancelled' : whole
   const closed = await change(tx, closeOrder, { merchant, id: order.id, state })
   invariant(closed === 1, 'an order with an open withdrawal is placed')
   await change(tx, clearOutbox, { merchant, order: order.id })
   const { units } = await releaseStock(tx, merchant, [
-    { subjectId: order.id, sourceId: withdrawal.id },
+    {
+      subjectId: order.id,
+      sourceId: withdrawal.id,
+      ...(word.kind === 'partly' ? { locations: word.freedLocations } : {}),
+    },
   ])
   await appendEvents(tx, merchant, [
     {

@@ -4,9 +4,9 @@ import { change, jsonOf, maybe, read, statement, transact } from '#platform/inde
 import type { Transaction } from '#platform/index.ts'
 import { lockOrder } from './order-lock.ts'
 import type { PlacingDeps } from './place-orders.ts'
-import { settleWithdrawal } from './settle-withdrawal.ts'
+import { postponeWithdrawal, settleWithdrawal } from './settle-withdrawal.ts'
 
-/** Taking an order back before its seal: cancelled, rejected by a reviewer, or sent elsewhere. */
+/** Taking an order back: cancelled, rejected by a reviewer, or sent elsewhere. */
 export type WithdrawalWish = {
   readonly orderId: string
   readonly kind: 'cancel' | 'reject' | 'amend'
@@ -28,13 +28,22 @@ export type Withdrawal = {
   readonly shipTo: Readonly<Record<string, string>> | null
 }
 
-/** Asks fulfillment to withdraw; it alone knows whether the order is sealed. Faults mean "unknown". */
-export type AskWithdrawal = (withdrawal: Withdrawal) => Promise<'withdrawn' | 'sealed'>
+/** What fulfillment says of a wish. Of `partly`, the goods at `freedLocations` will not leave. */
+export type WithdrawalWord = {
+  readonly kind: 'withdrawn' | 'recalling' | 'shipped' | 'partly'
+  readonly freedLocations: readonly string[]
+}
 
-/** `done`, or `requested` where fulfillment could not be asked now: it will be, and nothing is lost. */
+/** Asks fulfillment to withdraw; it alone knows where the goods are. Faults mean "unknown". */
+export type AskWithdrawal = (withdrawal: Withdrawal) => Promise<WithdrawalWord>
+
+/**
+ * `done`; `recalling` where partners are asked for what is sealed; `requested` where fulfillment could
+ * not be asked now. Of the last two it is asked again, and nothing is lost.
+ */
 export type WithdrawalAnswer = {
   readonly withdrawalId: string
-  readonly state: 'done' | 'requested'
+  readonly state: 'done' | 'recalling' | 'requested'
 }
 
 const insertWithdrawal = statement({
@@ -50,8 +59,10 @@ const insertWithdrawal = statement({
     ship_to: 'jsonb?',
   },
   text: `
-    insert into orders.withdrawal (merchant_id, id, order_id, kind, revision, actor, reason, ship_to)
-    values ($merchant, $id, $order, $kind, $revision, $actor, $reason, $ship_to)`,
+    insert into orders.withdrawal
+      (merchant_id, id, order_id, kind, revision, actor, reason, ship_to, ask_after)
+    values ($merchant, $id, $order, $kind, $revision, $actor, $reason, $ship_to,
+            now() + interval '2 seconds')`,
 })
 
 const WITHDRAWAL_ROW = {
@@ -73,21 +84,21 @@ const selectOpen = statement({
      where merchant_id = $merchant and id = $id`,
 })
 
-const selectStale = statement({
-  name: 'orders.select_stale_withdrawals',
+const selectDue = statement({
+  name: 'orders.select_due_withdrawals',
   params: { merchant: 'text' },
   row: WITHDRAWAL_ROW,
   text: `
     select id, order_id, kind, revision, actor, reason, ship_to from orders.withdrawal
-     where merchant_id = $merchant and state = 'requested' and requested_at < now() - interval '2 seconds'
-     order by requested_at
+     where merchant_id = $merchant and state = 'requested' and ask_after <= now()
+     order by ask_after
      limit 100`,
 })
 
 /**
  * Cancels, rejects or re-addresses an order. Idempotent: asking again for what is done answers done.
- * Refuses `order_unknown`, `order_closed`, `decision_refused` (another change is under way) and
- * `dispatch_sealed`. The wish is committed before fulfillment is asked, so no crash forgets it.
+ * Refuses `order_unknown`, `order_closed`, `decision_refused` (another change is under way),
+ * `order_shipped` and `order_partly_shipped`. The wish is committed before fulfillment is asked, so no crash forgets it.
  */
 export async function withdrawOrder(
   deps: PlacingDeps,
@@ -101,9 +112,12 @@ export async function withdrawOrder(
   return finishWithdrawal(deps, ask, recorded.value)
 }
 
-/** Takes up wishes that a crash or an unreachable fulfillment left open; returns how many it settled. */
+/**
+ * Takes up wishes that are open: their partners have not answered, fulfillment was unreachable, or a crash
+ * left them. Each is asked for ever less often, at least every ten seconds. Returns how many it settled.
+ */
 export async function resumeWithdrawals(deps: PlacingDeps, ask: AskWithdrawal): Promise<number> {
-  const open = await read(deps.context.database, selectStale, { merchant: deps.context.merchant })
+  const open = await read(deps.context.database, selectDue, { merchant: deps.context.merchant })
   let settled = 0
   for (const row of open) {
     const answer = await finishWithdrawal(deps, ask, toWithdrawal(deps.context.merchant, row))
@@ -117,17 +131,18 @@ async function finishWithdrawal(
   ask: AskWithdrawal,
   withdrawal: Withdrawal,
 ): Promise<Outcome<WithdrawalAnswer>> {
-  let answer: 'withdrawn' | 'sealed'
+  let word: WithdrawalWord
   try {
-    answer = await ask(withdrawal)
+    word = await ask(withdrawal)
   } catch (fault) {
+    await postponeWithdrawal(deps.context, withdrawal)
     deps.context.log.warn(
       { order_id: withdrawal.orderId, err: fault },
       'fulfillment could not be asked to withdraw the order; it will be asked again',
     )
     return accept({ withdrawalId: withdrawal.id, state: 'requested' })
   }
-  return settleWithdrawal(deps, withdrawal, answer)
+  return settleWithdrawal(deps, withdrawal, word)
 }
 
 async function recordWish(

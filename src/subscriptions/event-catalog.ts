@@ -54,6 +54,31 @@ export const EVENT_TYPES = {
     means: 'the order goes to another address, as a new revision that is reviewed again',
     data: z.strictObject({ order_id: id, revision: optional(z.int()) }),
   },
+  'order.cancellation_requested': {
+    version: 1,
+    means: 'the order is to be cancelled; its partners are asked to give it back',
+    data: z.strictObject({ order_id: id }),
+  },
+  'order.cancellation_refused': {
+    version: 1,
+    means: 'the order is not cancelled; the code says why',
+    data: z.strictObject({ order_id: id, code: optional(code) }),
+  },
+  'order.address_change_requested': {
+    version: 1,
+    means: 'the order is to go elsewhere; its partners are asked to give it back',
+    data: z.strictObject({ order_id: id }),
+  },
+  'order.address_change_refused': {
+    version: 1,
+    means: 'the order goes where it was going; the code says why',
+    data: z.strictObject({ order_id: id, code: optional(code) }),
+  },
+  'order.partly_cancelled': {
+    version: 1,
+    means: 'a part of the order had left; the others were stopped and their stock released',
+    data: z.strictObject({ order_id: id, units_released: optional(z.int()) }),
+  },
   'order.cancelled': {
     version: 1,
     means: 'the order was cancelled and its stock released',
@@ -78,6 +103,35 @@ export const EVENT_TYPES = {
     version: 1,
     means: 'a partner refused its part of an order',
     data: z.strictObject({ fulfillment_id: id, order_id: optional(id), code: optional(code) }),
+  },
+  'fulfillment.recalled': {
+    version: 1,
+    means: 'a partner gave its part of an order back; the code says why it was asked for',
+    data: z.strictObject({ fulfillment_id: id, order_id: optional(id), code: optional(code) }),
+  },
+  'fulfillment.recall_too_late': {
+    version: 1,
+    means: 'a part of an order was asked back after it had left',
+    data: z.strictObject({
+      fulfillment_id: id,
+      order_id: optional(id),
+      tracking_number: optional(id),
+    }),
+  },
+  'dispatch.recalling': {
+    version: 1,
+    means: 'a partner is asked to give orders of a dispatch back',
+    data: z.strictObject({ dispatch_id: id, partner_id: optional(id), code: optional(code) }),
+  },
+  'dispatch.recalled': {
+    version: 1,
+    means: 'every order of a dispatch came back, or it never left',
+    data: z.strictObject({ dispatch_id: id, partner_id: optional(id), code: optional(code) }),
+  },
+  'dispatch.recall_partial': {
+    version: 1,
+    means: 'some orders of a dispatch came back; the others stay with the partner',
+    data: z.strictObject({ dispatch_id: id, partner_id: optional(id), code: optional(code) }),
   },
   'dispatch.accepted': {
     version: 1,

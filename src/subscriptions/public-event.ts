@@ -44,6 +44,7 @@ const closedOf = (facts: Facts) => ({
   ...orderOf(facts),
   units_released: facts.whole('units_released'),
 })
+const refusedOf = (facts: Facts) => ({ ...orderOf(facts), code: facts.code('code') })
 const subscriptionOf = (facts: Facts) => ({ subscription_id: facts.subject })
 
 // The rules decide when an order is taken or readdressed; that event carries their verdict.
@@ -126,6 +127,11 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
     heldByRules,
     clearedByRules,
   ],
+  'order.cancellation_requested': [{ type: 'order.cancellation_requested', data: orderOf }],
+  'order.cancellation_refused': [{ type: 'order.cancellation_refused', data: refusedOf }],
+  'order.address_change_requested': [{ type: 'order.address_change_requested', data: orderOf }],
+  'order.address_change_refused': [{ type: 'order.address_change_refused', data: refusedOf }],
+  'order.partly_cancelled': [{ type: 'order.partly_cancelled', data: closedOf }],
   'order.cancelled': [{ type: 'order.cancelled', data: closedOf }],
   'order.rejected': [{ type: 'order.rejected', data: closedOf }],
   'fulfillment.held': [
@@ -141,6 +147,24 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
       data: (facts) => ({ ...fulfillmentOf(facts), code: facts.code('code') }),
     },
   ],
+  'fulfillment.recalled': [
+    {
+      type: 'fulfillment.recalled',
+      data: (facts) => ({ ...fulfillmentOf(facts), code: facts.code('code') }),
+    },
+  ],
+  'fulfillment.recall_too_late': [
+    {
+      type: 'fulfillment.recall_too_late',
+      data: (facts) => ({
+        ...fulfillmentOf(facts),
+        tracking_number: facts.text('tracking_number'),
+      }),
+    },
+  ],
+  'dispatch.recalling': [{ type: 'dispatch.recalling', data: dispatchOf }],
+  'dispatch.recalled': [{ type: 'dispatch.recalled', data: dispatchOf }],
+  'dispatch.recall_partial': [{ type: 'dispatch.recall_partial', data: dispatchOf }],
   'dispatch.accepted': [{ type: 'dispatch.accepted', data: dispatchOf }],
   // A partner that knew the key has accepted before: the acceptance that we had not heard of.
   'dispatch.replayed': [{ type: 'dispatch.accepted', data: dispatchOf }],

@@ -189,6 +189,7 @@ const FIELDS = {
     '4 uint32 revision',
     '5 WithdrawKind kind',
     '6 bytes proof',
+    '7 repeated string freed_locations',
   ],
   'holdfast.orders.v1.Address': [
     '1 string name',

@@ -203,17 +203,24 @@ describe('taking an order back', () => {
     expect((await states(id)).filter((state) => state !== 'withdrawn')).toEqual([])
   })
 
-  test('after the seal it is refused by name and the order keeps its stock', async () => {
-    const id = await place()
+  test('after the seal its partner is asked, and until it answers the order keeps its stock', async () => {
+    const ids = [await place(), await place(), await place()] as const
     await handOver()
     await sealAll()
-    for (const kind of ['cancel', 'reject'] as const) {
-      expect(await withdraw(id, kind)).toMatchObject({ refusal: { code: 'dispatch_sealed' } })
+    const answers = [
+      await withdraw(ids[0], 'cancel'),
+      await withdraw(ids[1], 'reject'),
+      await withdraw(ids[2], 'amend', { name: 'B', country: 'GB' }),
+    ]
+    for (const [index, id] of ids.entries()) {
+      expect(answers[index]).toMatchObject({ value: { state: 'recalling' } })
+      expect(await states(id)).toEqual(['sealed'])
+      expect(await moves(id)).toEqual([{ kind: 'reserve', units: 1 }])
     }
-    expect(await withdraw(id, 'amend', { name: 'B', country: 'GB' })).toMatchObject({
-      refusal: { code: 'dispatch_sealed' },
+    // Another change waits its turn: the order is not what it will be.
+    expect(await withdraw(ids[2], 'cancel')).toMatchObject({
+      refusal: { code: 'decision_refused' },
     })
-    expect(await moves(id)).toEqual([{ kind: 'reserve', units: 1 }])
   })
 
   test('a new address is a new revision that is decided on again', async () => {
@@ -229,7 +236,7 @@ describe('taking an order back', () => {
     ).toEqual({ reasons: ['held_before'] })
   })
 
-  test('raced fifty times against the seal it is either cancelled and released, or sealed, never both', async () => {
+  test('raced fifty times against the seal it is either cancelled and released, or asked back, never both', async () => {
     const outcomes = new Map<string, number>()
     for (let round = 0; round < 50; round += 1) {
       const id = await place()
@@ -237,8 +244,9 @@ describe('taking an order back', () => {
       const [answer] = await Promise.all([withdraw(id, 'cancel'), seal()])
       const [state] = await states(id)
       const released = (await moves(id)).some((move) => move.kind === 'release')
-      expect([answer.ok, state, released]).toEqual(
-        answer.ok ? [true, 'withdrawn', true] : [false, 'sealed', false],
+      const said = orThrow(answer).state
+      expect([said, state, released]).toEqual(
+        said === 'done' ? ['done', 'withdrawn', true] : ['recalling', 'sealed', false],
       )
       outcomes.set(state ?? '', (outcomes.get(state ?? '') ?? 0) + 1)
     }

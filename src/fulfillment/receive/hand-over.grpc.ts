@@ -18,7 +18,7 @@ import { isInternalCaller } from '#wire/index.ts'
 import { quarantineStream, QUARANTINE_BYTES_MAX } from './quarantine-stream.ts'
 import { receiveHandOver } from './receive-hand-over.ts'
 import { withdrawOrder } from './withdraw-order.ts'
-import type { WithdrawalWish } from './withdraw-order.ts'
+import type { WithdrawalOutcome, WithdrawalWish } from './withdraw-order.ts'
 
 /** What the receiving end of the hand-over is given. */
 export type HandOverDeps = {
@@ -60,7 +60,8 @@ export function handOverService(deps: HandOverDeps): ServiceImpl<typeof HandoffS
       if (!outcome.ok) throw connectError(outcome.refusal)
       const answer = {
         withdrawalId,
-        outcome: outcome.value === 'sealed' ? WithdrawOutcome.SEALED : WithdrawOutcome.WITHDRAWN,
+        outcome: OUTCOMES[outcome.value.kind],
+        freedLocations: [...outcome.value.freedLocations],
         orderId,
         revision,
         kind: request.kind,
@@ -75,6 +76,13 @@ const KINDS = new Map<WithdrawKind, WithdrawalWish['kind']>([
   [WithdrawKind.REJECT, 'reject'],
   [WithdrawKind.AMEND, 'amend'],
 ])
+
+const OUTCOMES: Readonly<Record<WithdrawalOutcome['kind'], WithdrawOutcome>> = {
+  withdrawn: WithdrawOutcome.WITHDRAWN,
+  recalling: WithdrawOutcome.RECALLING,
+  shipped: WithdrawOutcome.SHIPPED,
+  partly: WithdrawOutcome.PARTLY,
+}
 
 /** Reads to the end or to the first refusal; keeps the payloads, for the quarantine. */
 async function openStream(

@@ -75,10 +75,10 @@ test.each(rows)(
         tampering = { schema, one }
         isChanged = false
         const outcome = await client.withdraw(wishOf(orderId)).then(
-          (value) => value,
+          (value) => value.kind,
           () => 'fault',
         )
-        const truth = isSealed ? 'sealed' : 'withdrawn'
+        const truth = isSealed ? 'recalling' : 'withdrawn'
         const how = `${one.name}, of one ${truth}`
         expect({ how, outcome }).toEqual({ how, outcome: isChanged ? 'fault' : truth })
       }

@@ -13,7 +13,7 @@ afterAll(() => house.stop())
 
 const seal = () => sealBatch(house.context, 'shipco', house.deps)
 const withdraw = async (orderId: string, id = newId('cxl'), revision = 1) =>
-  orThrow(await withdrawOrder(house.context, { id, orderId, revision, kind: 'cancel' }))
+  orThrow(await withdrawOrder(house.context, { id, orderId, revision, kind: 'cancel' })).kind
 const statesOf = async (order: string) => {
   const rows = await house.query(
     `select state from fulfillment.fulfillment_order where order_id = '${order}' order by revision`,
@@ -41,11 +41,15 @@ test('an unsealed order is withdrawn, and the same withdrawal again says the sam
   expect(other).toMatchObject({ ok: false, refusal: { code: 'handover_conflict' } })
 })
 
-test('a sealed order is not withdrawn, and nothing is written', async () => {
+test('a sealed order is asked back, once, and is not withdrawn before that is answered', async () => {
   await house.handOver(record('ord_ws'))
   await seal()
-  expect(await withdraw('ord_ws')).toBe('sealed')
+  const id = newId('cxl')
+  expect(await withdraw('ord_ws', id)).toBe('recalling')
+  expect(await withdraw('ord_ws', id)).toBe('recalling')
   expect(await statesOf('ord_ws')).toEqual(['sealed'])
+  const wishes = `select cause, state from fulfillment.recall_line where order_id = 'ord_ws'`
+  expect(await house.query(wishes)).toEqual([{ cause: 'cancel', state: 'requested' }])
   const tombstones = `select count(*)::int as n from fulfillment.withdrawal where order_id = 'ord_ws'`
   expect(await house.query(tombstones)).toEqual([{ n: 0 }])
 })

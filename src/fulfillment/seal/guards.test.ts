@@ -108,6 +108,35 @@ test('a second fulfillment order written by hand for a cleared order is not seal
   })
 })
 
+test('a changed revision is with nobody while a partner has the old one, not even by hand', async () => {
+  await house.handOver(record('ord_rev'))
+  await seal()
+  const shipTo = { name: 'Ada', country: 'GB', street: 'New Road 1' }
+  await house.handOver(record('ord_rev', { revision: 2, decisionNumber: 2, shipTo }))
+  const states = `select revision, state from fulfillment.fulfillment_order
+                   where order_id = 'ord_rev' order by revision`
+  const both = [
+    { revision: 1, state: 'sealed' },
+    { revision: 2, state: 'open' },
+  ]
+  expect(await seal()).toMatchObject({ orders: 0, heldBack: 0 })
+  expect(await house.query(states)).toEqual(both)
+  const byHand = `update fulfillment.fulfillment_order
+     set state = 'sealed', dispatch_id = (select id from fulfillment.dispatch limit 1)
+   where order_id = 'ord_rev' and revision = 2`
+  expect(await attempt(byHand)).toBe(UNIQUE)
+  await house.query(`insert into fulfillment.recall_line (merchant_id, dispatch_id, fulfillment_id,
+      order_id, partner_id, cause, actor, reason, state, answered_at)
+    select merchant_id, dispatch_id, fulfillment_id, order_id, 'shipco', 'amend', 'test', 'test',
+           'recalled', now() from fulfillment.line_claim where order_id = 'ord_rev'`)
+  await house.query(
+    `update fulfillment.line_claim set state = 'recalled' where order_id = 'ord_rev'`,
+  )
+  await house.query(`update fulfillment.fulfillment_order set state = 'recalled'
+    where order_id = 'ord_rev' and revision = 1`)
+  expect(await seal()).toMatchObject({ orders: 1 })
+})
+
 test('units moved to another partner by hand are not sealed: the certificate names the location', async () => {
   await house.handOver(record('ord_moved'))
   await house.asOwner(`

@@ -6,7 +6,8 @@ import { lineColumn } from '../fulfillment-statements.ts'
 /**
  * Locks the open fulfillment orders of a partner whose CLEAR is effective and that nobody holds.
  * Rows that a hold or a withdrawal has in hand are skipped, and looked at again when they are free.
- * After a restore there are none until the partner's lane is cleared.
+ * After a restore there are none until the partner's lane is cleared, and none of an order of which any
+ * partner has another revision.
  */
 export const claimOpen = statement({
   name: 'fulfillment.claim_open_orders',
@@ -30,6 +31,11 @@ export const claimOpen = statement({
          select from fulfillment.hold h
           where h.merchant_id = f.merchant_id and h.fulfillment_id = f.id
             and h.released_at is null)
+       and not exists (
+         select from fulfillment.fulfillment_order o
+          where o.merchant_id = f.merchant_id and o.order_id = f.order_id
+            and o.revision <> f.revision
+            and o.state in ('sealed', 'accepted', 'shipped', 'delivered'))
      order by f.effective_at, f.id
      limit $limit
        for update of f skip locked`,

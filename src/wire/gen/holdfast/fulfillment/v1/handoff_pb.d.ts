@@ -491,11 +491,18 @@ export declare type WithdrawResponse = Message<"holdfast.fulfillment.v1.Withdraw
   kind: WithdrawKind;
 
   /**
-   * HMAC-SHA256 over the fields before it, 32 bytes.
+   * HMAC-SHA256 over the other fields, 32 bytes.
    *
    * @generated from field: bytes proof = 6;
    */
   proof: Uint8Array;
+
+  /**
+   * With PARTLY: the stock locations whose part of the order was stopped.
+   *
+   * @generated from field: repeated string freed_locations = 7;
+   */
+  freedLocations: string[];
 };
 
 /**
@@ -579,9 +586,32 @@ export enum WithdrawOutcome {
   WITHDRAWN = 1,
 
   /**
+   * Of an older receiver; one that recalls never says it.
+   *
    * @generated from enum value: WITHDRAW_OUTCOME_SEALED = 2;
    */
   SEALED = 2,
+
+  /**
+   * Partners are asked for it; the same request tells later what came of it.
+   *
+   * @generated from enum value: WITHDRAW_OUTCOME_RECALLING = 3;
+   */
+  RECALLING = 3,
+
+  /**
+   * The goods have left.
+   *
+   * @generated from enum value: WITHDRAW_OUTCOME_SHIPPED = 4;
+   */
+  SHIPPED = 4,
+
+  /**
+   * Some goods have left; freed_locations names where the others are that will not.
+   *
+   * @generated from enum value: WITHDRAW_OUTCOME_PARTLY = 5;
+   */
+  PARTLY = 5,
 }
 
 /**
@@ -616,7 +646,7 @@ export declare const HandoffService: GenService<{
     output: typeof HandOverResponseSchema;
   },
   /**
-   * Takes an order back before it is sealed. Idempotent by withdrawal id.
+   * Takes an order back, from its partners too where it is sealed. Idempotent by withdrawal id.
    *
    * @generated from rpc holdfast.fulfillment.v1.HandoffService.Withdraw
    */
