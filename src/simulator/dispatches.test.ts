@@ -40,7 +40,9 @@ test('a bare Idempotency-Key counts as the quoted one', async () => {
 test('the same key with other content is refused', async () => {
   const { post, rows } = await partner()
   await post(dispatch(keyOf('a'), [order('one')]))
-  const answer = await post(dispatch(keyOf('a'), [order('one', { ship_by: '2026-03-01' })]))
+  const answer = await post(
+    dispatch(keyOf('a'), [order('one', { ship_by: '2026-03-01T23:59:59Z' })]),
+  )
   expect(answer).toMatchObject({ status: 422, body: { code: 'key_reused' } })
   expect(await rows()).toHaveLength(1)
 })

@@ -30,7 +30,7 @@ export function order(name: string, over: Fields = {}): Fields {
     review_decision_id: `rvd_${name}`,
     ship_to: { name: 'Ada Löwe', country: 'GB' },
     lines: [{ line_id: '1', sku: 'ELEC-TV', qty: 2 }],
-    ship_by: '2026-02-10',
+    ship_by: '2026-02-10T23:59:59Z',
     ...over,
   }
 }

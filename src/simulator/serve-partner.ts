@@ -103,7 +103,8 @@ function answerInstead(strike: Strike): Answer | 'lost' | undefined {
   }
   if (strike.fault !== 'status') return undefined
   const headers = retry === undefined ? undefined : { 'retry-after': String(retry) }
-  return json(strike.value ?? 503, { status: strike.value ?? 503, code: 'fault' }, headers)
+  // Without a code, as whatever stands in front of a partner answers.
+  return json(strike.value ?? 503, { status: strike.value ?? 503 }, headers)
 }
 
 /** Sends the answer as the fault distorts it; the work is done and on the disk by now. */

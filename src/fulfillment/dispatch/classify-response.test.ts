@@ -78,7 +78,7 @@ describe('an answer to a POST', () => {
     [403, 'blocked'],
     [410, 'blocked'],
     [301, 'permanent'],
-    [400, 'permanent'],
+    [400, 'unknown'],
     [404, 'permanent'],
     [405, 'permanent'],
     [411, 'permanent'],
@@ -96,6 +96,7 @@ describe('an answer to a POST', () => {
   test('codes of the protocol are heard: a stale epoch stops the lane, a recalled key is final', () => {
     expect(kindOf(reply(409, { code: 'stale_epoch' }))).toBe('blocked')
     expect(kindOf(reply(410, { code: 'recalled' }))).toBe('permanent')
+    expect(kindOf(reply(400, { code: 'content_mismatch' }))).toBe('permanent')
     expect(kindOf(reply(503, {}, { 'retry-after': '5' }))).toBe('no_effect')
   })
 

@@ -103,6 +103,8 @@ function classOfStatus(status: number, code: string, retryAfterMs: number): Atte
   // HDP/1 §1.7: a lower fence epoch is a definite no effect that stops the lane.
   if (status === 409 && code === 'stale_epoch') return { kind: 'blocked' }
   // With Retry-After a 503 promises that nothing was done (docs/reference/partner-protocol.md §1).
+  // A bare 400 answers half a request: our protocol's own refusals name their code.
+  if (status === 400 && code === 'http_400') return { kind: 'unknown', retryAfterMs }
   const isRefusal = status === 425 || status === 429 || (status === 503 && retryAfterMs > 0)
   if (isRefusal) return { kind: 'no_effect', retryAfterMs }
   if (status === 408 || status === 409 || status === 422 || status >= 500) {
