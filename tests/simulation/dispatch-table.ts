@@ -1,3 +1,5 @@
+import { SHIP_BY_STOP_MS } from '#fulfillment/promise/near-promise.ts'
+
 /**
  * A dispatch as its row in `fulfillment.dispatch` holds it, as far as the protocol reads it. Times are
  * milliseconds of the database's clock.
@@ -6,6 +8,8 @@ export type Row = {
   readonly id: string
   readonly key: string
   readonly sequence: number
+  /** The nearest promise of its orders; null where none has one. */
+  readonly shipBy: number | null
   state:
     | 'queued'
     | 'sending'
@@ -40,7 +44,7 @@ export type Written = {
 
 /** A model of the statements in `dispatch-statements.ts`; a test holds it to the real ones. */
 export type DispatchTable = {
-  readonly insert: (row: Pick<Row, 'id' | 'key' | 'sequence'>) => Row
+  readonly insert: (row: Pick<Row, 'id' | 'key' | 'sequence' | 'shipBy'>) => Row
   readonly claimDue: (claim: {
     readonly concurrency: number
     readonly limit: number
@@ -48,6 +52,8 @@ export type DispatchTable = {
     readonly leaseMs: number
   }) => readonly Row[]
   readonly claimUnknown: (limit: number, token: string) => readonly Row[]
+  /** Stops what waits to be sent again although its promise is near. */
+  readonly stopNear: () => readonly Row[]
   readonly expireLeases: (state: 'unknown' | 'needs_operator') => readonly Row[]
   /** True where the fence held and the row was written. */
   readonly complete: (written: Written) => boolean
@@ -69,11 +75,18 @@ const MINUTE_MS = 60_000
 export function dispatchTable(nowMs: () => number): DispatchTable {
   const live = new Map<string, Row>()
   let accepted = 0
-  const due = (state: Row['state'], limit: number): Row[] =>
+  const due = (
+    state: Row['state'],
+    limit: number,
+    isDue: (row: Row) => boolean = () => true,
+  ): Row[] =>
     [...live.values()]
-      .filter((row) => row.state === state && row.nextAttemptAt <= nowMs())
+      .filter((row) => row.state === state && row.nextAttemptAt <= nowMs() && isDue(row))
       .toSorted((a, b) => a.nextAttemptAt - b.nextAttemptAt || (a.id < b.id ? -1 : 1))
       .slice(0, Math.max(0, limit))
+  // `IS_STOPPED_BY_PROMISE` of near-promise.ts.
+  const isStopped = ({ attempt, lastCode, shipBy }: Row): boolean =>
+    attempt > 0 && lastCode !== 'operator' && shipBy !== null && shipBy <= nowMs() + SHIP_BY_STOP_MS
   const settle = (row: Row): void => {
     if (!SETTLED.has(row.state)) return
     accepted = Math.max(accepted, row.sequence)
@@ -87,11 +100,12 @@ export function dispatchTable(nowMs: () => number): DispatchTable {
       for (const row of live.values()) if (UNSETTLED.has(row.state)) count += 1
       return count
     },
-    insert({ id, key, sequence }) {
+    insert({ id, key, sequence, shipBy }) {
       const row: Row = {
         id,
         key,
         sequence,
+        shipBy,
         state: 'queued',
         attempt: 0,
         nextAttemptAt: nowMs(),
@@ -108,7 +122,7 @@ export function dispatchTable(nowMs: () => number): DispatchTable {
     },
     claimDue({ concurrency, limit, token, leaseMs }) {
       const sending = [...live.values()].filter((row) => row.state === 'sending').length
-      const rows = due('queued', Math.min(limit, concurrency - sending))
+      const rows = due('queued', Math.min(limit, concurrency - sending), (row) => !isStopped(row))
       for (const row of rows) {
         row.state = 'sending'
         row.token = token
@@ -125,6 +139,15 @@ export function dispatchTable(nowMs: () => number): DispatchTable {
       for (const row of rows) {
         row.token = token
         row.nextAttemptAt = nowMs() + MINUTE_MS
+      }
+      return rows
+    },
+    stopNear() {
+      const rows = [...live.values()].filter((row) => row.state === 'queued' && isStopped(row))
+      for (const row of rows) {
+        row.state = 'needs_operator'
+        row.lastCode = 'ship_by_near'
+        row.nextAttemptAt = nowMs()
       }
       return rows
     },

@@ -44,6 +44,10 @@ export type SimulationReport = {
   /** Dispatches called a suspected double ship that left once. */
   readonly falseAlarms: number
   readonly lost: number
+  /** Tried again by itself although its promise was nearer than four hours. */
+  readonly sentNearPromise: number
+  /** Stopped for a person because its promise was near. */
+  readonly stopped: number
   /** Settled as accepted although nothing left: a lie, which is worse than lost. */
   readonly falselyAccepted: number
   /** Answered by a person. */
@@ -66,6 +70,11 @@ const HOUR = 3_600_000
 /** A person answers between one hour and a day later, and knows the truth by then. */
 const OPERATOR_MIN_MS = HOUR
 const OPERATOR_MAX_MS = 24 * HOUR
+/** HDP/1 §1.6.6, as the judge reads it. */
+const HARD_STOP_MS = 4 * HOUR
+/** The share of dispatches whose orders have a promise, and how far off it is at most when sealed. */
+const PROMISED = 0.8
+const PROMISE_MAX_MS = 48 * HOUR
 /** After the last dispatch is sealed everything has this long to come to rest. */
 const DRAIN_MS = 90 * 24 * HOUR
 
@@ -86,6 +95,8 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
     doublesUnseen: 0,
     falseAlarms: 0,
     falselyAccepted: 0,
+    sentNearPromise: 0,
+    stopped: 0,
     byHand: 0,
     byHandShipped: 0,
     restores: 0,
@@ -125,6 +136,7 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
       if (parcel.truth.inFlight > 0) return askPerson(row, parcel)
       const isShipped = parcel.truth.effects > 0
       if (!table.settleByHand(row.id, isShipped ? 'accepted' : 'queued')) return
+      parcel.isAskedFor = true
       total.byHand += 1
       if (isShipped) {
         total.byHandShipped += 1
@@ -156,6 +168,11 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
       if (what === 'frozen') thawLater()
     },
     countCrash: (point) => void (crashes[point] += 1),
+    onClaim: (row, parcel) => {
+      const isNear = parcel.promiseAt !== null && parcel.promiseAt - time.nowMs() <= HARD_STOP_MS
+      if (row.attempt > 1 && isNear && !parcel.isAskedFor) total.sentNearPromise += 1
+      parcel.isAskedFor = false
+    },
     onChange: (row, parcel, state) => {
       if (state === 'accepted') inbox.accept(parcel.shipment)
       if (state === 'accepted' || state === 'rejected') judgeLater(row, parcel)
@@ -189,10 +206,12 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
   const seal = (number: number): void => {
     const id = `d${number}`
     const key = idempotencyKey({ ...OPERATION, batch: `btc_${number}` })
-    const row = table.insert({ id, key, sequence: number })
+    const promiseAt = random() < PROMISED ? time.nowMs() + random() * PROMISE_MAX_MS : null
+    const row = table.insert({ id, key, sequence: number, shipBy: promiseAt })
     const shipment = { key, content: `c${number}`, fulfillments: [`f${number}`], sequence: number }
     inbox.expect(shipment)
-    parcels.set(id, { shipment, truth: { effects: 0, inFlight: 0, untold: 0, memory: null } })
+    const truth = { effects: 0, inFlight: 0, untold: 0, memory: null }
+    parcels.set(id, { shipment, truth, promiseAt, isAskedFor: false })
     workers.wake(row)
   }
   time.after(0, clear)

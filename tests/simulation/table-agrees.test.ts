@@ -9,6 +9,7 @@ import {
   completeDispatches,
   expireLeases,
 } from '#fulfillment/dispatch/dispatch-statements.ts'
+import { stopNear } from '#fulfillment/promise/promise-statements.ts'
 import { createTestDatabase } from '../database.ts'
 import type { TestDatabase } from '../database.ts'
 import { dispatchTable } from './dispatch-table.ts'
@@ -37,6 +38,7 @@ test('the model of the dispatch table does what the statements do', async () => 
   let nowMs = 0
   const table = dispatchTable(() => nowMs)
   let settled = 0
+  let stopped = 0
   const tokens: { id: string; token: string; before: 'sending' | 'unknown' }[] = []
   let made = 0
 
@@ -44,8 +46,11 @@ test('the model of the dispatch table does what the statements do', async () => 
     async () => {
       made += 1
       const id = `dsp_${String(made).padStart(5, '0')}`
-      table.insert({ id, key: keyOf(made), sequence: made })
-      await insert(id, made)
+      // Around the border of four hours, which the minutes that pass then cross.
+      const leftMinutes = random() < 0.3 ? null : 235 + Math.floor(random() * 8)
+      const shipBy = leftMinutes === null ? null : nowMs + leftMinutes * 60_000 + 30_000
+      table.insert({ id, key: keyOf(made), sequence: made, shipBy })
+      await insert(id, made, leftMinutes)
     },
     async () => {
       // Minutes pass: the clock of the model goes on, the times of the rows go back.
@@ -56,7 +61,8 @@ test('the model of the dispatch table does what the statements do', async () => 
         lease_until = lease_until - interval '${minutes} minutes',
         intent_at = intent_at - interval '${minutes} minutes',
         first_attempt_at = first_attempt_at - interval '${minutes} minutes',
-        absent_since = absent_since - interval '${minutes} minutes'`)
+        absent_since = absent_since - interval '${minutes} minutes',
+        ship_by = ship_by - interval '${minutes} minutes'`)
     },
     async () => {
       const claim = { concurrency: 3, limit: 2, token: `t${nowMs}_${made}_${tokens.length}` }
@@ -78,6 +84,12 @@ test('the model of the dispatch table does what the statements do', async () => 
       )
       expect(attemptsOf(theirs)).toEqual(attemptsOf(ours))
       for (const row of theirs) tokens.push({ id: row.id, token, before: 'unknown' })
+    },
+    async () => {
+      const ours = table.stopNear()
+      const theirs = await withTransaction(base.database, (tx) => many(tx, stopNear, PARTNER))
+      expect(attemptsOf(theirs)).toEqual(attemptsOf(ours))
+      stopped += theirs.length
     },
     async () => {
       const ours = table.expireLeases('unknown')
@@ -135,6 +147,7 @@ test('the model of the dispatch table does what the statements do', async () => 
   }
   expect(made).toBeGreaterThan(20)
   expect(settled).toBeGreaterThan(5)
+  expect(stopped).toBeGreaterThan(1)
 })
 
 const attemptsOf = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
@@ -145,13 +158,14 @@ const keyOf = (number: number): string =>
     .padStart(32, 'a')
     .replaceAll(/[0-9]/g, (digit) => 'abcdefghij'[Number(digit)] ?? 'a')}`
 
-async function insert(id: string, number: number): Promise<void> {
+async function insert(id: string, number: number, leftMinutes: number | null): Promise<void> {
   const digest = `decode(lpad(to_hex(${number}), 64, '0'), 'hex')`
   await owner.query(`insert into fulfillment.batch (merchant_id, id, partner_id, orders, provenance_id)
     values ('main', 'btc_${number}', 'shipco', 1, 'x')`)
   await owner.query(`insert into fulfillment.dispatch (merchant_id, id, partner_id, batch_id, revision,
-    key, content_sha256, sequence, fence_epoch, provenance_id)
-    values ('main', '${id}', 'shipco', 'btc_${number}', 1, '${keyOf(number)}', ${digest}, ${number}, 1, 'x')`)
+    key, content_sha256, sequence, fence_epoch, provenance_id, ship_by)
+    values ('main', '${id}', 'shipco', 'btc_${number}', 1, '${keyOf(number)}', ${digest}, ${number}, 1, 'x',
+      ${leftMinutes === null ? 'null' : `now() + interval '${leftMinutes} minutes 30 seconds'`})`)
   await owner.query(`insert into fulfillment.sealed_body
     (merchant_id, dispatch_id, bytes, proof_key_id, proof)
     values ('main', '${id}', '', 'sk', ${digest})`)

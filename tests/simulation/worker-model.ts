@@ -16,6 +16,7 @@ import {
 } from '#fulfillment/dispatch/next-dispatch-state.ts'
 import type { NextState } from '#fulfillment/dispatch/next-dispatch-state.ts'
 import { termsOf } from '#fulfillment/dispatch/partner-terms.ts'
+import { SHIP_BY_STOP_MS, withPromise } from '#fulfillment/promise/near-promise.ts'
 import { reasonNotToSend } from '#fulfillment/dispatch/reason-not-to-send.ts'
 import type { DispatchTable, Row, Written } from './dispatch-table.ts'
 import type { FaultRates } from './faults.ts'
@@ -23,7 +24,13 @@ import type { PartnerModel, Shipment, Truth } from './partner-model.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 /** A dispatch of the simulation: what is sent, and what the judge knows of it. */
-export type Parcel = { readonly shipment: Shipment; readonly truth: Truth }
+export type Parcel = {
+  readonly shipment: Shipment
+  readonly truth: Truth
+  readonly promiseAt: number | null
+  /** True from a person's word that it is to be sent again until it is claimed for that. */
+  isAskedFor: boolean
+}
 
 /** What the worker processes of a simulation share. */
 export type WorkerWorld = {
@@ -37,9 +44,13 @@ export type WorkerWorld = {
   readonly parcelOf: (id: string) => Parcel
   /** Seals the next order that waits, if there is one. */
   readonly sealNext: () => boolean
+  /** Told of every claim, before anything of it is sent. */
+  readonly onClaim: (row: Row, parcel: Parcel) => void
   /** Told of every state that a row gets, so that a settled one can be judged. */
   readonly onChange: (row: Row, parcel: Parcel, next: Row['state']) => void
-  readonly count: (what: 'sends' | 'lookups' | 'zombies' | 'lostFences' | 'frozen') => void
+  readonly count: (
+    what: 'sends' | 'lookups' | 'zombies' | 'lostFences' | 'frozen' | 'stopped',
+  ) => void
   readonly countCrash: (point: CrashPoint) => void
 }
 
@@ -92,12 +103,18 @@ export function workerModel(world: WorkerWorld) {
   }
   /** Some process looks at the table within a poll of the time that a row is due. */
   const lookAt = (row: Row): void => {
-    const dueAt = row.state === 'sending' ? (row.leaseUntil ?? 0) + 1 : row.nextAttemptAt
+    const stopAt = row.state === 'queued' && row.attempt > 0 ? (row.shipBy ?? Infinity) : Infinity
+    const dueAt =
+      row.state === 'sending'
+        ? (row.leaseUntil ?? 0) + 1
+        : Math.min(row.nextAttemptAt, stopAt - SHIP_BY_STOP_MS)
     const delayMs = Math.max(0, dueAt - time.nowMs()) + random() * POLL_MS
     time.after(delayMs, () => round(Math.floor(random() * PROCESSES)))
   }
   const wakeAny = (): void =>
     time.after(random() * POLL_MS, () => round(Math.floor(random() * PROCESSES)))
+  const leftMs = ({ shipBy }: Row): number | null =>
+    shipBy === null ? null : shipBy - time.nowMs()
   const write = (written: Written, next: NextState): void => {
     if (next.pauseReason !== undefined) {
       if (!isFrozen) world.count('frozen')
@@ -105,6 +122,7 @@ export function workerModel(world: WorkerWorld) {
     }
     const row = table.live.get(written.id)
     if (!table.complete(written)) return world.count('lostFences')
+    if (next.stoppedBy !== undefined) world.count('stopped')
     invariant(row, 'a written row was live')
     world.onChange(row, world.parcelOf(row.id), written.state)
     lookAt(row)
@@ -118,6 +136,7 @@ export function workerModel(world: WorkerWorld) {
       attempt: row.attempt,
       leasedAt: time.nowMs(),
       accepted: table.acceptedSequence(),
+      promiseLeftMs: leftMs(row),
     }
     const { id } = row
     const { shipment, truth } = world.parcelOf(id)
@@ -158,7 +177,8 @@ export function workerModel(world: WorkerWorld) {
     const conclude = (result: OutboundResult): void => {
       const seen = classifyResponse(result, sealedFacts(shipment), time.nowMs())
       const decided = nextAfterAttempt(seen, { ...claim, isRetryOn: true, terms, timing, random })
-      const next = withSequence(decided, { seen: sequenceSeen(result), accepted: claim.accepted })
+      const sequence = { seen: sequenceSeen(result), accepted: claim.accepted }
+      const next = withPromise(withSequence(decided, sequence), claim.promiseLeftMs)
       write(
         { ...writtenOf(id, claim.token, 'sending', next), code: seen.code, status: seen.status },
         next,
@@ -174,6 +194,7 @@ export function workerModel(world: WorkerWorld) {
     const { id } = row
     const token = row.token ?? ''
     const accepted = table.acceptedSequence()
+    const promiseLeftMs = leftMs(row)
     const facts = {
       attempt: row.attempt,
       lastStatus: row.lastStatus,
@@ -192,10 +213,8 @@ export function workerModel(world: WorkerWorld) {
     world.partner.get(shipment, truth, (result) => {
       if (maybeCrash(self, 'after_lookup')) return
       const seen = classifyLookup(result, sealedFacts(shipment), time.nowMs())
-      const next = withSequence(nextAfterLookup(seen, facts), {
-        seen: sequenceSeen(result),
-        accepted,
-      })
+      const sequence = { seen: sequenceSeen(result), accepted }
+      const next = withPromise(withSequence(nextAfterLookup(seen, facts), sequence), promiseLeftMs)
       const code =
         next.state === 'unknown' ? (facts.lastCode ?? `lookup_${seen.kind}`) : `lookup_${seen.kind}`
       write({ ...writtenOf(id, token, 'unknown', next), code }, next)
@@ -216,6 +235,11 @@ export function workerModel(world: WorkerWorld) {
     if (expired.length > 0 && maybeCrash(self, 'after_expiry')) return
     tokens += 1
     for (const row of table.claimUnknown(CONCURRENCY, `t${tokens}`)) ask(self, row)
+    // A lane that stands still is stopped by its promises too.
+    for (const row of table.stopNear()) {
+      world.count('stopped')
+      world.onChange(row, world.parcelOf(row.id), row.state)
+    }
     if (isFrozen) return
     // As `runLane` does: what waits beyond the concurrency waits unsealed.
     for (let free = CONCURRENCY - table.unsettled(); free > 0; free -= 1) {
@@ -232,6 +256,7 @@ export function workerModel(world: WorkerWorld) {
     })
     for (const row of claimed) {
       lookAt(row)
+      world.onClaim(row, world.parcelOf(row.id))
       // The commit is in doubt: the row is there, and this process may not rely on it.
       if (random() < faults.intentInDoubt) continue
       send(self, row)
