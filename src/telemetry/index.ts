@@ -2,7 +2,7 @@ import { collectDefaultMetrics } from 'prom-client'
 import { transactionRetries } from '#platform/index.ts'
 import { createMetrics } from './metrics.ts'
 
-export { handoverRefusal, METRICS, STAGES } from './metrics-table.ts'
+export { eventRefusal, handoverRefusal, METRICS, STAGES } from './metrics-table.ts'
 export type { CounterName, MetricName, MetricRow, Stage } from './metrics-table.ts'
 export type { Collector, Metrics, Sample } from './metrics.ts'
 export { metricsRoutes } from './metrics.http.ts'

@@ -44,6 +44,25 @@ export function handoverRefusal(code: string): (typeof HANDOVER_REFUSALS)[number
   return HANDOVER_REFUSALS.find((known) => known === code) ?? 'other'
 }
 
+/** Why an event of a partner was refused, by the code that the partner was answered with. */
+const EVENT_REFUSALS = {
+  signature_invalid: 'signature',
+  event_conflict: 'conflict',
+  body_malformed: 'malformed',
+  body_too_large: 'too_large',
+  media_type_unsupported: 'media_type',
+  query_invalid: 'partner_id',
+  database_unavailable: 'unavailable',
+} as const
+
+/** The label values of `holdfast_partner_event_refused_total`. */
+export const EVENT_REFUSAL_REASONS = [...Object.values(EVENT_REFUSALS), 'other'] as const
+
+/** The label value of a refusal code: its own where the table has one, else `other`. */
+export function eventRefusal(code: string): (typeof EVENT_REFUSAL_REASONS)[number] {
+  return Object.entries(EVENT_REFUSALS).find(([known]) => known === code)?.[1] ?? 'other'
+}
+
 /** What a case can be about, as gauges count them; `src/cases/case.ts` is held to it by the compiler. */
 export const CASE_KIND_LABELS = [
   'double_ship',
@@ -128,6 +147,12 @@ export const METRICS = {
     type: 'counter',
     unit: 'dispatches',
     help: 'dispatches that were sent again under their own key',
+  },
+  holdfast_partner_event_refused_total: {
+    type: 'counter',
+    unit: 'requests',
+    help: 'signed events of partners that were refused, and so not kept, by reason',
+    labels: { reason: EVENT_REFUSAL_REASONS },
   },
   holdfast_inbox_depth: {
     type: 'gauge',

@@ -4,6 +4,7 @@ import { route } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { parseStrictJson } from '#platform/webhooks/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
+import { count, eventRefusal } from '#telemetry/index.ts'
 import { keepEvent } from './keep-event.ts'
 import { verifyPartner } from './verify-partner.ts'
 
@@ -24,6 +25,8 @@ export function inboundRoutes(deps: {
       audit: { none: 'event_log' },
       params: z.object({ id: z.string().max(32) }),
       bodyMaxBytes: EVENT_BYTES_MAX,
+      onRefused: (code) =>
+        count('holdfast_partner_event_refused_total', { reason: eventRefusal(code) }),
       handle: async ({ params, headers, rawBody }) => {
         const message = { partner: params.id, headers, body: rawBody }
         const verified = await verifyPartner({ context, secrets }, message)

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { refuse, RefusedError } from '#kernel/index.ts'
-import type { Refusal } from '#kernel/index.ts'
+import type { Refusal, RefusalCode } from '#kernel/index.ts'
 import type { Log } from '../context.ts'
 import { databaseUnavailable, isUnavailable } from '../database/database.ts'
 import { authorize, PUBLIC_CALLER } from './authorize.ts'
@@ -10,7 +10,11 @@ import { inputReader } from './read-input.ts'
 import type { AnyRoute, Caller, RouteReply } from './route.ts'
 
 /** What goes back, and what the log line tells of it. */
-export type Answer = { readonly reply: RouteReply; readonly actor: string; readonly code?: string }
+export type Answer = {
+  readonly reply: RouteReply
+  readonly actor: string
+  readonly code?: RefusalCode
+}
 
 const NO_BYTES = Buffer.alloc(0)
 

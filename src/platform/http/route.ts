@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Outcome } from '#kernel/index.ts'
+import type { Outcome, RefusalCode } from '#kernel/index.ts'
 
 /** What an API key or a role may do. A route or RPC names exactly one. */
 export const SCOPES = [
@@ -73,6 +73,8 @@ export type Route<B = unknown, Q = unknown, P = unknown> = {
   /** Largest body in bytes; 64 KiB where absent. */
   readonly bodyMaxBytes?: number
   readonly handle: (request: RouteRequest<B, Q, P>) => Promise<Outcome<RouteReply>>
+  /** Told of the code of each request that is refused, also where it never came to `handle`. */
+  readonly onRefused?: (code: RefusalCode) => void
   /**
    * A reply that is remembered for exactly this path and query, and still good. Asked before anything
    * else for a GET without a credential, so that only a public GET route may have one.

@@ -16,6 +16,7 @@ export function serveRefusals(
   options: { readonly log: Log; readonly finish: Finish },
 ): void {
   const allowedMethods = methodTable(routes)
+  const declared = new Map(routes.map((route) => [`${route.method} ${route.path}`, route]))
 
   app.setNotFoundHandler((request, reply) => {
     const startedMs = performance.now()
@@ -38,6 +39,7 @@ export function serveRefusals(
     const problem = problemReply(refusal, request.id)
     sendReply(reply, request.id, problem)
     const route = request.routeOptions.url ?? 'unknown'
+    declared.get(`${request.method} ${route}`)?.onRefused?.(refusal.code)
     const answer = { reply: problem, actor: 'public', code: refusal.code }
     options.finish({ method: request.method, route, id: request.id, startedMs }, answer)
     return reply

@@ -42,6 +42,7 @@ export function serveRoute(
       if (route.access.kind !== 'public') reply.header('cache-control', 'no-store')
       sendReply(reply, request.id, answered.reply)
       const { id, method } = request
+      if (answered.code) route.onRefused?.(answered.code)
       options.finish({ method, route: route.path, id, startedMs }, answered)
       return reply
     },
