@@ -115,7 +115,7 @@ export const METRICS = {
   webhook_duplicate_dispatches_total: {
     type: 'counter',
     unit: 'acceptances',
-    help: 'second or later partner acceptance of one fulfillment order and generation, by content',
+    help: 'second or later partner acceptance of one fulfillment order and generation, by content and evidence, each once',
   },
   webhook_idempotency_key_collisions: {
     type: 'counter',

@@ -53,6 +53,7 @@ test('the runtime role owns nothing, creates nothing and cannot change a history
     'fulfillment.sealed_body',
     'fulfillment.attempt',
     'fulfillment.shipment',
+    'fulfillment.acceptance_evidence',
     'subscriptions.attempt',
     'subscriptions.creation_key',
   ]

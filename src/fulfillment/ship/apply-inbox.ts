@@ -1,7 +1,10 @@
 import { appendEvents, change, isUnavailable, many, withTransaction } from '#platform/index.ts'
 import type { Context, NewEvent, RowOf, Transaction } from '#platform/index.ts'
-import { writeAnswers } from '../dispatch/complete-dispatch.ts'
-import { claimInbox, markApplied, selectByKey, settleInDoubt } from './inbox-statements.ts'
+import { recordAcceptances, tellAcceptances } from './acceptance-evidence.ts'
+import type { FoundAcceptances } from './acceptance-evidence.ts'
+import { confirmDispatches } from './confirm-dispatches.ts'
+import type { ReportedAcceptance } from './confirm-dispatches.ts'
+import { claimInbox, markApplied } from './inbox-statements.ts'
 import { readPartnerEvent } from './partner-event.ts'
 import type { PartnerEvent } from './partner-event.ts'
 import { recordDeliveries } from './record-deliveries.ts'
@@ -35,10 +38,13 @@ async function applySome(context: Context, limit: number): Promise<number> {
   const { merchant, database, log } = context
   const done = await withTransaction(database, async (tx) => {
     const stored = await many(tx, claimInbox, { merchant, limit })
-    return { stored, alarms: await applyEach(tx, merchant, stored.map(readStored)) }
+    const applied = await applyEach(tx, merchant, stored.map(readStored))
+    return { ...applied, events: stored.length }
   })
   for (const alarm of done.alarms) log.error({ ...alarm }, 'a partner event needs a person')
-  return done.stored.length
+  // Counted after the commit: what was rolled back and tried again counts once.
+  if (done.found) tellAcceptances(context, done.found)
+  return done.events
 }
 
 async function applyAlone(context: Context): Promise<number> {
@@ -68,13 +74,14 @@ function readStored(stored: Stored): Reading {
 }
 
 type Alarm = Readonly<Record<string, string>>
+type Applied = { readonly alarms: readonly Alarm[]; readonly found?: FoundAcceptances }
 
 async function applyEach(
   tx: Transaction,
   merchant: string,
   readings: readonly Reading[],
-): Promise<readonly Alarm[]> {
-  if (readings.length === 0) return []
+): Promise<Applied> {
+  if (readings.length === 0) return { alarms: [] }
   const events: NewEvent[] = []
   const alarms: Alarm[] = []
   for (const { stored, outcome, event } of readings) {
@@ -93,13 +100,29 @@ async function applyEach(
         }))
       : [],
   )
-  events.push(...(await confirmDispatches(tx, merchant, readings)))
+  const confirmed = await confirmDispatches(tx, merchant, acceptancesOf(readings))
   const report = await recordShipments(tx, merchant, parcels)
   events.push(...(await recordShortages(tx, merchant, shortagesOf(readings))))
   const arrived = await recordDeliveries(tx, merchant, deliveriesOf(readings), parcels)
+  const found = await recordAcceptances(tx, merchant, [...confirmed.foreign, ...report.foreign])
   await mark(tx, merchant, readings)
-  await appendEvents(tx, merchant, [...events, ...report.events, ...arrived])
-  return [...alarms, ...report.alarms]
+  const told = [...confirmed.events, ...report.events, ...found.events]
+  await appendEvents(tx, merchant, [...events, ...told, ...arrived])
+  return { alarms: [...alarms, ...report.alarms], found }
+}
+
+function acceptancesOf(readings: readonly Reading[]): readonly ReportedAcceptance[] {
+  return readings.flatMap(({ stored, event }) =>
+    event?.type === 'dispatch.accepted'
+      ? [
+          {
+            partner: stored.partner_id,
+            dispatchKey: event.dispatch_key,
+            fulfillments: event.fulfillments,
+          },
+        ]
+      : [],
+  )
 }
 
 function shortagesOf(readings: readonly Reading[]): readonly ReportedShortage[] {
@@ -125,52 +148,6 @@ function deliveriesOf(readings: readonly Reading[]): readonly ReportedDelivery[]
       : [],
   )
 }
-
-/** A signed acceptance of exactly our orders settles a dispatch in doubt; else it only confirms. */
-async function confirmDispatches(
-  tx: Transaction,
-  merchant: string,
-  readings: readonly Reading[],
-): Promise<readonly NewEvent[]> {
-  const told = readings.flatMap(({ stored, event }) =>
-    event?.type === 'dispatch.accepted' ? [{ partner: stored.partner_id, event }] : [],
-  )
-  if (told.length === 0) return []
-  const keys = told.map((one) => one.event.dispatch_key)
-  const rows = await many(tx, selectByKey, { merchant, keys })
-  const proven = rows.filter((row) =>
-    told.some(
-      ({ partner, event }) =>
-        event.dispatch_key === row.key &&
-        partner === row.partner_id &&
-        isSameSet(event.fulfillments, row.fulfillments),
-    ),
-  )
-  const inDoubt = proven.filter((row) => row.state === 'unknown' || row.state === 'needs_operator')
-  if (inDoubt.length === 0) return []
-  const ids = inDoubt.map((row) => row.id)
-  const settled = await many(tx, settleInDoubt, { merchant, ids, code: 'partner_event' })
-  const moved = new Set(settled.map((row) => row.id))
-  const done = inDoubt.filter((row) => moved.has(row.id))
-  const answers = await writeAnswers(
-    tx,
-    merchant,
-    done.map((row) => ({
-      dispatchId: row.id,
-      next: { state: 'accepted', delayMs: 0 },
-      accepted: row.fulfillments,
-      rejected: [],
-    })),
-  )
-  const data = { code: 'partner_event' }
-  return [
-    ...done.map((row) => ({ subjectId: row.id, kind: 'dispatch.accepted', data })),
-    ...answers,
-  ]
-}
-
-const isSameSet = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && [...a].toSorted().join(' ') === [...b].toSorted().join(' ')
 
 async function mark(
   tx: Transaction,

@@ -168,12 +168,22 @@ export const shipOrders = statement({
 export const selectByKey = statement({
   name: 'fulfillment.select_dispatches_by_key',
   params: { merchant: 'text', keys: 'text[]' },
-  row: { id: 'text', key: 'text', partner_id: 'text', state: 'text', fulfillments: 'text[]' },
+  row: {
+    id: 'text',
+    key: 'text',
+    partner_id: 'text',
+    state: 'text',
+    fulfillments: 'text[]',
+    rejected: 'text[]',
+  },
   text: `
     select d.id, d.key, d.partner_id, d.state,
            array(select l.fulfillment_id from fulfillment.line_claim l
                   where l.merchant_id = d.merchant_id and l.dispatch_id = d.id
-                  order by l.fulfillment_id) as fulfillments
+                  order by l.fulfillment_id) as fulfillments,
+           array(select l.fulfillment_id from fulfillment.line_claim l
+                  where l.merchant_id = d.merchant_id and l.dispatch_id = d.id
+                    and l.state = 'rejected') as rejected
       from fulfillment.dispatch d
      where d.merchant_id = $merchant and d.key = any($keys)
      order by d.id`,

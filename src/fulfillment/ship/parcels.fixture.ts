@@ -94,8 +94,12 @@ export function parcelsOf(house: Warehouse) {
   }
   const countOf = async (from: string) =>
     Number((await house.query(`select count(*)::int as n from ${from}`))[0]?.['n'])
+  // Of parcels: what a parcel says of a second acceptance is told beside it.
   const suspicions = (one: Order) =>
-    countOf(`platform.event where kind = 'double_ship_suspected' and subject_id = '${one.id}'`)
+    countOf(
+      `platform.event where kind = 'double_ship_suspected' and subject_id = '${one.id}'
+          and data->>'reason' <> 'accepted_twice'`,
+    )
   const openCasesOf = async (one: Order) => {
     const rows = await house.query(
       `select kind from cases."case" where order_id = '${one.order}' and state = 'open' order by kind`,

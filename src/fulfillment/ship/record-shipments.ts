@@ -13,19 +13,23 @@ import {
   selectShippedLines,
   shipOrders,
 } from './inbox-statements.ts'
+import type { ToldAcceptance } from './acceptance-evidence.ts'
 import { stockSubjects } from '../reship/stock-subject.ts'
 import { judgeParcels } from './judge-parcels.ts'
 import type { ParcelVerdict } from './judge-parcels.ts'
 import { generationOf, UnitBook } from './parcel.ts'
 import type { PlacedParcel, ReportedShipment } from './parcel.ts'
 
-/** What was recorded: the events of it, and what must be told loudly. */
-export type ShipmentReport = Pick<ParcelVerdict, 'events' | 'alarms'>
+/** What was recorded: the events of it, what must be told loudly, and parcels by a key that is not the order's. */
+export type ShipmentReport = Pick<ParcelVerdict, 'events' | 'alarms'> & {
+  readonly foreign: readonly ToldAcceptance[]
+}
 
 type Alarm = ParcelVerdict['alarms'][number]
 type Placed = {
   readonly known: readonly PlacedParcel[]
-  readonly strange: readonly (ReportedShipment & { readonly isOfAnother: boolean })[]
+  /** `orderId` where it is an order that another partner has. */
+  readonly strange: readonly (ReportedShipment & { readonly orderId: string | undefined })[]
 }
 
 /**
@@ -39,7 +43,7 @@ export async function recordShipments(
   merchant: string,
   parcels: readonly ReportedShipment[],
 ): Promise<ShipmentReport> {
-  if (parcels.length === 0) return { events: [], alarms: [] }
+  if (parcels.length === 0) return { events: [], alarms: [], foreign: [] }
   const { known, strange } = await place(tx, merchant, parcels)
   const ids = [...new Set(known.map((one) => one.target.id))]
   const book = new UnitBook(
@@ -69,7 +73,24 @@ export async function recordShipments(
   return {
     events: [...told.flatMap((one) => one.events), ...verdict.events],
     alarms: [...told.map((one) => one.alarm), ...verdict.alarms],
+    foreign: foreignOf(known, strange),
   }
+}
+
+const GIVEN_BACK = new Set(['rejected', 'recalled'])
+
+/** Parcels that prove an acceptance which no dispatch of ours that still stands has. */
+function foreignOf(known: Placed['known'], strange: Placed['strange']): readonly ToldAcceptance[] {
+  const parcels = [
+    ...known.flatMap(({ parcel, claim }) => (claim && !GIVEN_BACK.has(claim.state) ? [] : parcel)),
+    ...strange.filter((parcel) => parcel.orderId !== undefined),
+  ]
+  return parcels.map((parcel) => ({
+    partner: parcel.partner,
+    key: parcel.dispatchKey,
+    fulfillment: parcel.fulfillment_id,
+    source: 'shipment',
+  }))
 }
 
 async function place(
@@ -89,11 +110,11 @@ async function place(
     ]),
   )
   const known: PlacedParcel[] = []
-  const strange: (ReportedShipment & { isOfAnother: boolean })[] = []
+  const strange: (ReportedShipment & { orderId: string | undefined })[] = []
   for (const parcel of parcels) {
     const target = targets.get(parcel.fulfillment_id)
     if (target?.partner_id !== parcel.partner) {
-      strange.push({ ...parcel, isOfAnother: target !== undefined })
+      strange.push({ ...parcel, orderId: target?.order_id })
       continue
     }
     const claim = claims.get(`${parcel.dispatchKey} ${target.id} ${parcel.partner}`)
@@ -108,7 +129,8 @@ function tellStrange(parcel: Placed['strange'][number]): {
   readonly alarm: Alarm
   readonly seen: NewCase
 } {
-  const { partner, shipment_id: name, fulfillment_id: subjectId, isOfAnother } = parcel
+  const { partner, shipment_id: name, fulfillment_id: subjectId, orderId } = parcel
+  const isOfAnother = orderId !== undefined
   const data = { partner_id: partner, shipment_id: name }
   const reason = isOfAnother ? 'other_partner' : 'unmatched'
   const suspected = { subjectId, kind: 'double_ship_suspected', data: { ...data, reason } }
@@ -129,7 +151,7 @@ function tellStrange(parcel: Placed['strange'][number]): {
         tracking: parcel.tracking_number ?? null,
         lines: parcel.lines.map(({ line_id, sku, qty }) => ({ line_id, sku, qty })),
       },
-      ...(isOfAnother ? { dueHours: 1 } : {}),
+      ...(isOfAnother ? { orderId, dueHours: 1 } : {}),
     },
   }
 }

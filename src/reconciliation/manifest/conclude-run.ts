@@ -1,7 +1,12 @@
 import { newId } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
 import { openCases, resolveCasesAbout } from '#cases/index.ts'
-import { releaseFrozen, skipLostSequences } from '#fulfillment/index.ts'
+import {
+  recordAcceptances,
+  releaseFrozen,
+  skipLostSequences,
+  tellAcceptances,
+} from '#fulfillment/index.ts'
 import { pausePartner } from '#partners/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { appendEvents, change, many, read, withTransaction } from '#platform/index.ts'
@@ -50,15 +55,17 @@ export async function concludeRun(
   const { partner } = frame
   const judged = await judge(context, frame, reading, adoption)
   if (judged.isRegressed) await stopLane(context, partner, frame, reading)
-  const run = await withTransaction(context.database, async (tx) => {
+  const { run, twice } = await withTransaction(context.database, async (tx) => {
     const { isGreen } = judged
     const released = await openLane(tx, context.merchant, frame, reading, { adoption, isGreen })
     await tellCases(tx, context.merchant, { frame, reading, judged, adoption })
+    const accepted = await recordAcceptances(tx, context.merchant, adoption.told)
+    await appendEvents(tx, context.merchant, accepted.events)
     await save(tx, context.merchant, frame, reading, judged)
     const result = judged.isRegressed ? 'regressed' : judged.isGreen ? 'green' : 'red'
     const counts = { ...reading.counts, phantom: reading.counts.phantom - adoption.adopted.size }
     const adopted = adoption.adopted.size
-    return write(tx, context, frame, {
+    const written = await write(tx, context, frame, {
       ...reading,
       ...judged,
       counts,
@@ -67,7 +74,9 @@ export async function concludeRun(
       result,
       code: null,
     })
+    return { run: written, twice: accepted }
   })
+  tellAcceptances(context, twice)
   const fields = { partner_id: partner.id, run_id: run.id, ...run.counts }
   if (run.result === 'green') context.log.info(fields, 'the books agree with those of a partner')
   else context.log.error(fields, 'the books differ from those of a partner')

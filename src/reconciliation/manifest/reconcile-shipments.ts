@@ -6,6 +6,7 @@ import { read } from '#platform/index.ts'
 import { adoptPhantoms } from './adopt-phantoms.ts'
 import type { Difference } from './compare-manifest.ts'
 import { concludeRun, recordFailedRun } from './conclude-run.ts'
+import { lookIntoPhantoms } from './look-into-phantoms.ts'
 import { selectBegin } from './manifest-statements.ts'
 import { readManifest } from './read-manifest.ts'
 
@@ -58,7 +59,7 @@ export async function reconcileShipments(
   const reading = await readManifest(deps, partner, { after, begun: begin.now })
   if (!reading.ok) return accept(await recordFailedRun(deps, frame, reading.refusal))
   const adoption = begin.is_clear
-    ? accept({ adopted: new Set<string>(), held: new Map() })
+    ? accept(await lookIntoPhantoms(deps, partner, reading.value.differences))
     : await adoptPhantoms(deps, partner, reading.value.phantoms)
   if (!adoption.ok) return accept(await recordFailedRun(deps, frame, adoption.refusal))
   return accept(await concludeRun(deps, frame, reading.value, adoption.value))
