@@ -138,6 +138,17 @@ test('an old event secret ends by itself: past its overlap and an hour unused', 
   expect(await post(fourth)).toBe(202)
 })
 
+test('where the new secret is retired, the old one is live without end again', async () => {
+  await rotate('dispatch', { isCompromised: true })
+  await rotate('dispatch')
+  expect(await live('dispatch')).toEqual([4, 3])
+  orThrow(await retire('dispatch', 4))
+  await house.asOwner(
+    `update platform.secret set overlap_until = now() - interval '1 minute' where overlap_until is not null`,
+  )
+  expect(await live('dispatch')).toEqual([3])
+})
+
 test('a rotation for a leak leaves the new secret alone, and all of it is audited', async () => {
   const fifth = await rotate('event', { isCompromised: true, reason: 'leaked' })
   expect(await live('event')).toEqual([5])

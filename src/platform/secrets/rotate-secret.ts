@@ -62,6 +62,16 @@ const endOne = statement({
                         or other.last_used_at > now() - interval '61 minutes'))`,
 })
 
+// What is left alone must not end by the overlap that it was given while there was another.
+const keepLast = statement({
+  name: 'platform.keep_last_secret',
+  params: { merchant: 'text', owner: 'text' },
+  text: `
+    update platform.secret
+       set overlap_until = null
+     where merchant_id = $merchant and owner = $owner and overlap_until is not null and ${IS_LIVE}`,
+})
+
 const selectOne = statement({
   name: 'platform.select_secret_in_use',
   params: { merchant: 'text', owner: 'text', number: 'int4' },
@@ -98,7 +108,7 @@ export async function rotateSecret(
 }
 
 /**
- * Ends one live secret now. Refused: `secret_unknown` where it is not live, `secret_in_use` where something
+ * Ends one live secret now; the one that is left is live without end. Refused: `secret_unknown` where it is not live, `secret_in_use` where something
  * came in that was signed with it within the hour and it is not `isForced` (for a secret that leaked), and
  * `secret_last` where no other is live: then a rotation without overlap is the way. The caller holds the
  * lock of the owner.
@@ -113,7 +123,10 @@ export async function retireSecret(
 ): Promise<Outcome<null, Refusal<'secret_unknown' | 'secret_in_use' | 'secret_last'>>> {
   const { merchant, owner, number, actor, isForced } = input
   const ended = await change(tx, endOne, { merchant, owner, number, actor, forced: isForced })
-  if (ended === 1) return accept(null)
+  if (ended === 1) {
+    await change(tx, keepLast, { merchant, owner })
+    return accept(null)
+  }
   const one = await maybe(tx, selectOne, { merchant, owner, number })
   if (!one?.is_live) return refuse('secret_unknown', `No live secret has the number ${number}.`)
   if (one.is_used && !isForced) {
