@@ -141,3 +141,28 @@ test('nothing is given but under a committed intent, to its own partner, and as 
   )
   expect((await pull(key)).status).toBe(409)
 })
+
+test('a fetch in doubt outdates the look-up that is under way, and what is asked back is not given', async () => {
+  await house.handOver(record(order))
+  await sealBatch(house.context, 'shipco', house.deps)
+  const key = String((await dispatch())['key'])
+  const old = `now() - interval '1 hour'`
+  await under(
+    key,
+    `state = 'unknown', attempt = 1, lease_token = 'lookup', pulled_at = ${old}, intent_at = ${old},
+     first_attempt_at = ${old}, absent_since = ${old}`,
+  )
+  expect((await pull(key)).status).toBe(200)
+  const facts = await house.query(
+    `select lease_token, absent_since, intent_at > now() - interval '1 minute' as "isNew"
+       from fulfillment.dispatch where key = '${key}'`,
+  )
+  expect(facts).toEqual([{ lease_token: null, absent_since: null, isNew: true }])
+  await house.query(
+    `insert into fulfillment.recall_line
+       (merchant_id, dispatch_id, fulfillment_id, order_id, partner_id, cause, actor, reason)
+     select merchant_id, dispatch_id, fulfillment_id, order_id, 'shipco', 'operator', 'ann', 'x'
+       from fulfillment.line_claim where order_id = '${order}'`,
+  )
+  expect((await pull(key)).status).toBe(409)
+})

@@ -5,12 +5,15 @@ import type { PartnerSecrets } from '#partners/index.ts'
 import { maybe, statement, withTransaction } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { useSecret } from '#platform/secrets/index.ts'
+import { IS_ASKED_BACK } from '../recall/accepted-state.ts'
 import type { SealProver } from '../seal/seal-proof.ts'
 import { notVerified } from '../ship/verify-partner.ts'
 import { dispatchRequest } from './dispatch-request.ts'
 
 // Only under an intent that is committed and not over, or again what was fetched and is in doubt: from here
-// on the bytes may have had an effect, and the dispatch is never queued without asking.
+// on the bytes may have had an effect, and the dispatch is never queued without asking. A fetch in doubt ends
+// the look-up that is under way and starts the settle window anew, because an absence that was seen before
+// proves nothing of it; and what is asked back meanwhile is not given again.
 const claimPull = statement({
   name: 'fulfillment.claim_pull',
   params: { merchant: 'text', partner: 'text', key: 'text' },
@@ -26,10 +29,13 @@ const claimPull = statement({
   text: `
     with pulled as (
       update fulfillment.dispatch d
-         set pulled_at = coalesce(d.pulled_at, now())
+         set pulled_at = coalesce(d.pulled_at, now()),
+             intent_at = case when d.state = 'unknown' then now() else d.intent_at end,
+             lease_token = case when d.state = 'unknown' then null else d.lease_token end,
+             absent_since = null
        where d.merchant_id = $merchant and d.partner_id = $partner and d.key = $key
          and ((d.state = 'sending' and d.lease_until > now())
-           or (d.state = 'unknown' and d.pulled_at is not null))
+           or (d.state = 'unknown' and d.pulled_at is not null and not ${IS_ASKED_BACK}))
          and d.fence_epoch = (select fence_epoch from platform.instance)
          and exists (select from partners.partner p
                       where p.merchant_id = $merchant and p.id = $partner and p.delivery = 'pull')
