@@ -57,7 +57,7 @@ const listRoute = ({ database, merchant }: Context): AnyRoute =>
     summary: 'List recalls, newest first',
     access: READ,
     audit: { none: 'read' },
-    query: z.object({
+    query: z.strictObject({
       state: z.enum(STATES).optional(),
       partner: id.optional(),
       cursor: id.optional(),
