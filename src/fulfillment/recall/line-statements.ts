@@ -160,19 +160,32 @@ export const freeClaims = statement({
     returning l.fulfillment_id, l.order_id, r.cause, r.actor, r.reason`,
 })
 
-/** Moves fulfillment orders that their partner gave back: ended, or held until it is decided anew. */
+/**
+ * Moves fulfillment orders that their partner gave back: ended, or held until it is decided anew. One of
+ * which a parcel has left always ends: sealed again it would ship whole, and those units twice.
+ */
 export const takeBackOrders = statement({
   name: 'fulfillment.take_back_fulfillment_orders',
   params: { merchant: 'text', dispatch: 'text', ended: 'text[]', held: 'text[]' },
-  row: { id: 'text', order_id: 'text', state: 'text' },
+  row: { id: 'text', order_id: 'text', partner_id: 'text', state: 'text' },
   text: `
+    with back as materialized (
+      select c.merchant_id, c.id,
+             c.id = any($ended)
+               or exists (select from fulfillment.shipment s
+                           where s.merchant_id = c.merchant_id and s.fulfillment_id = c.id
+                             and s.generation = c.generation) as is_ended
+        from fulfillment.fulfillment_order c
+       where c.merchant_id = $merchant and c.dispatch_id = $dispatch
+         and (c.id = any($ended) or c.id = any($held))
+    )
     update fulfillment.fulfillment_order f
-       set state = case when f.id = any($ended) then 'recalled' else 'held' end,
-           cleared_by = case when f.id = any($ended) then f.cleared_by end,
-           cleared_verdict = case when f.id = any($ended) then f.cleared_verdict end,
-           effective_at = case when f.id = any($ended) then f.effective_at end,
+       set state = case when b.is_ended then 'recalled' else 'held' end,
+           cleared_by = case when b.is_ended then f.cleared_by end,
+           cleared_verdict = case when b.is_ended then f.cleared_verdict end,
+           effective_at = case when b.is_ended then f.effective_at end,
            updated_at = now()
-     where f.merchant_id = $merchant and f.dispatch_id = $dispatch
-       and (f.id = any($ended) or f.id = any($held)) and f.state in ('sealed', 'accepted')
-    returning f.id, f.order_id, f.state`,
+      from back b
+     where f.merchant_id = b.merchant_id and f.id = b.id and f.state in ('sealed', 'accepted')
+    returning f.id, f.order_id, f.partner_id, f.state`,
 })

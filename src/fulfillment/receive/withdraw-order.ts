@@ -56,7 +56,7 @@ const withdrawOrders = statement({
        set state = 'withdrawn', cleared_by = null, cleared_verdict = null, effective_at = null,
            updated_at = now()
      where merchant_id = $merchant and order_id = $order and revision <= $revision
-       and generation = 1 and state in ('held', 'open')
+       and generation = 1 and state in ('held', 'open', 'rejected')
     returning id`,
 })
 
