@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node'
+import { z } from 'zod'
 import { migrate } from '#platform/index.ts'
 import { startThrowaway } from '#platform/embedded/index.ts'
 import { orThrow } from '#kernel/index.ts'
@@ -31,7 +32,14 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
   }
 }
 
+/** A server that somebody else has started and migrated, as the addresses that are provided. */
+const given = z.object({ adminUrl: z.string(), ownerUrl: z.string(), runtimeUrl: z.string() })
+
 async function start() {
+  const elsewhere = process.env['TEST_POSTGRES']
+  if (elsewhere !== undefined) {
+    return { urls: given.parse(JSON.parse(elsewhere)), dispose: () => Promise.resolve() }
+  }
   // Every test can run on a PostgreSQL of another version: `npm run test:postgres15`.
   const bin = process.env['TEST_POSTGRES_BIN']
   const cluster = bin ? await startOwnPostgres(bin) : await startThrowaway()

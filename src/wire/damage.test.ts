@@ -1,6 +1,7 @@
 import { create, fromBinary } from '@bufbuild/protobuf'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bytesEqual, invariant, orThrow, REFUSALS, seededRandom, sha256 } from '#kernel/index.ts'
+import { recordFigure } from '../../tests/record-figure.ts'
 import { checkReceipt } from './check-receipt.ts'
 import { BLIND, CONSISTENT, rechunk } from './damage.fixture.ts'
 import type { Damage, Stream } from './damage.fixture.ts'
@@ -152,10 +153,12 @@ describe('a damaged hand-over', () => {
   afterAll(() => {
     const cases = [...totals.values()].reduce((all, one) => all + one, 0)
     const seconds = Math.round((performance.now() - begun) / 1000)
-    console.info(
-      `${cases} damaged hand-overs in ${seconds} s by answer:`,
-      Object.fromEntries(totals),
-    )
+    recordFigure('wire', {
+      cases,
+      kinds: KINDS.length,
+      seconds,
+      answers: Object.fromEntries(totals),
+    })
   })
 
   test('is one of 70,000 cases and more, of streams that open unharmed before', () => {

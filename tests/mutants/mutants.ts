@@ -52,7 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `{ v: 1, merchant, partner, op, batch, revision }`,
     replace: `{ v: 1, merchant, partner, op, batch, revision, at: Date.now() }`,
     testFile: 'src/fulfillment/idempotency-key.test.ts',
-    test: '',
+    test: 'the keys of HDP/1 are these',
   },
   {
     name: 'an absent verdict that clears',
@@ -60,7 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `return { kind: 'hold', reasons: ['verdict_missing'] }`,
     replace: `return { kind: 'clear' }`,
     testFile: 'src/wire/settle-verdict.test.ts',
-    test: '',
+    test: 'holds where nobody decided',
   },
   {
     name: 'an approval certificate that nobody checks at the seal',
@@ -68,7 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `if (decision.approval === null) return false`,
     replace: `return true`,
     testFile: 'src/fulfillment/seal/guards.test.ts',
-    test: '',
+    test: 'a CLEAR row written by hand opens nothing',
   },
   {
     name: 'a manifest that nobody compares',
@@ -76,7 +76,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `if (!agreed.ok) return agreed`,
     replace: '',
     testFile: 'src/wire/open-hand-over.test.ts',
-    test: '',
+    test: 'a manifest',
   },
   {
     name: 'a boot without the ship-once index',
@@ -127,11 +127,19 @@ export const MUTANTS: readonly Mutant[] = [
     test: 'restores an old backup',
   },
   {
+    name: 'more goods than were ordered, called by nobody',
+    file: 'src/fulfillment/ship/inbound-lattice.ts',
+    find: `if (units > (ordered.get(line) ?? 0))`,
+    replace: `if (units > Number.POSITIVE_INFINITY)`,
+    testFile: 'tests/simulation/simulation.test.ts',
+    test: 'outlive the settle window',
+  },
+  {
     name: 'a sale that takes more than there is',
     file: 'src/inventory/stock-statements.ts',
     find: 'and s.available >= d.units and s.quarantined_at is null',
     replace: '',
     testFile: 'src/inventory/stock.test.ts',
-    test: '',
+    test: 'sells the last unit once to forty buyers at once',
   },
 ]
