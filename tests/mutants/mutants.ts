@@ -140,6 +140,6 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'and s.available >= d.units and s.quarantined_at is null',
     replace: '',
     testFile: 'src/inventory/stock.test.ts',
-    test: 'sells the last unit once to forty buyers at once',
+    test: 'fails the transaction of a sale that takes more than a row has',
   },
 ]

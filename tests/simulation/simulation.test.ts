@@ -96,7 +96,7 @@ describe('the rules of dispatch under virtual time', () => {
       const upperBound95 = 3 / dispatches
       const from = plans[0]?.seed
       recordFigure('simulation', { grade, from, ...sum, crashes, struck, upperBound95 })
-      expect(failures).toEqual([])
+      expect(failures, failures.join('\n')).toEqual([])
       expect(dispatches).toBeGreaterThanOrEqual(Math.min(PER_GRADE, CHUNK))
       expect(sum['stopped']).toBeGreaterThan(0)
       // Nothing of this is worth anything where a fault never struck: D is never asked again.
