@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
-import type { SimulationPlan } from './run-simulation.ts'
+import type { SimulationPlan } from './simulation-report.ts'
 
 const FILE = new URL('./failed-seeds.json', import.meta.url)
 
@@ -13,6 +13,7 @@ const failed = z.array(
       dispatches: z.number(),
       hours: z.number(),
       restoreEveryHours: z.number(),
+      recalls: z.number().default(0),
     }),
     note: z.string(),
   }),
@@ -30,7 +31,7 @@ export function failedPlans(of: Failed['test'], grade: string): readonly Simulat
 
 /** Makes a fixture of a plan that failed, with what it did; one that is there stays as it is. */
 export function keepFailedPlan(of: Failed['test'], plan: SimulationPlan, note: string): void {
-  const { seed, grade, dispatches, hours, restoreEveryHours = 0 } = plan
+  const { seed, grade, dispatches, hours, restoreEveryHours = 0, recalls = 0 } = plan
   const all = read()
   const isKnown = all.some(
     (one) => one.test === of && one.plan.seed === seed && one.plan.grade === grade,
@@ -38,7 +39,7 @@ export function keepFailedPlan(of: Failed['test'], plan: SimulationPlan, note: s
   if (isKnown) return
   const one: Failed = {
     test: of,
-    plan: { seed, grade, dispatches, hours, restoreEveryHours },
+    plan: { seed, grade, dispatches, hours, restoreEveryHours, recalls },
     note,
   }
   writeFileSync(FILE, `${JSON.stringify([...all, one], null, 2)}\n`)

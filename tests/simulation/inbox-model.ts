@@ -5,7 +5,7 @@ import type { VirtualTime } from './virtual-time.ts'
 
 /** What we know of the goods of one fulfillment order, as `recordShipments` keeps it. */
 type Order = {
-  state: 'sealed' | 'accepted' | 'shipped'
+  state: 'sealed' | 'accepted' | 'shipped' | 'recalled'
   units: number
   isSuspected: boolean
   readonly told: Set<string>
@@ -18,6 +18,10 @@ export type InboxModel = {
   readonly accept: (shipment: Shipment) => void
   /** The goods left: one parcel or two, told of later, in any order, sometimes more than once. */
   readonly ship: (shipment: Shipment, truth: Truth) => void
+  /** True where a parcel told us that all of it left. */
+  readonly hasLeft: (shipment: Shipment) => boolean
+  /** It was given back to stock: nothing of it may leave any more. */
+  readonly takeBack: (shipment: Shipment) => void
   /** Drops what is judged; true where the lattice called it a suspected double ship. */
   readonly forget: (shipment: Shipment) => boolean
 }
@@ -43,7 +47,7 @@ export function inboxModel(world: {
     order.units += units
     const effect = shipmentEffect({
       state: order.state,
-      isClaimed: true,
+      isClaimed: order.state !== 'recalled',
       ordered: new Map([[LINE, UNITS]]),
       shipped: new Map([[LINE, order.units]]),
       hasUnitTwice: false,
@@ -58,6 +62,11 @@ export function inboxModel(world: {
     accept: ({ key }) => {
       const order = orders.get(key)
       if (order?.state === 'sealed') order.state = 'accepted'
+    },
+    hasLeft: ({ key }) => orders.get(key)?.state === 'shipped',
+    takeBack: ({ key }) => {
+      const order = orders.get(key)
+      if (order) order.state = 'recalled'
     },
     ship: ({ key }, truth) => {
       const parts = random() < 0.3 ? [1, UNITS - 1] : [UNITS]

@@ -1,70 +1,18 @@
 import { seededRandom } from '#kernel/index.ts'
-import type { PartnerGrade } from '#partners/index.ts'
 import { STANDARD_TIMING } from '#fulfillment/dispatch/dispatch-timing.ts'
 import { idempotencyKey } from '#fulfillment/idempotency-key.ts'
 import { dispatchTable } from './dispatch-table.ts'
-import type { Row } from './dispatch-table.ts'
+import { recallTable } from './recall-table.ts'
+import type { Recall } from './recall-table.ts'
+import type { Row, Wish } from './dispatch-table.ts'
 import { HARSH } from './faults.ts'
-import type { FaultRates } from './faults.ts'
 import { inboxModel } from './inbox-model.ts'
-import { PARTNER_FAULTS, partnerModel } from './partner-model.ts'
-import type { PartnerFault } from './partner-model.ts'
+import { PARTNER_FAULTS, newTruth, partnerModel } from './partner-model.ts'
 import { virtualTime } from './virtual-time.ts'
-import { CRASH_POINTS, workerModel } from './worker-model.ts'
-import type { CrashPoint, Parcel } from './worker-model.ts'
-
-/** What a simulation is made of; the same plan gives the same report. */
-export type SimulationPlan = {
-  readonly seed: number
-  readonly grade: PartnerGrade
-  readonly dispatches: number
-  /** Simulated hours over which the dispatches are sealed. */
-  readonly hours: number
-  readonly faults?: Partial<FaultRates>
-  /** Hours after which the partner restores a backup that is `restoreAgeMin` minutes old; 0: never. */
-  readonly restoreEveryHours?: number
-  readonly restoreAgeMin?: number
-}
-
-/** What the judge counted. A `double` left twice; a `lost` one is in no state that anybody looks at. */
-export type SimulationReport = {
-  readonly dispatches: number
-  readonly hours: number
-  readonly sends: number
-  readonly lookups: number
-  readonly crashes: Readonly<Record<CrashPoint, number>>
-  readonly struck: Readonly<Record<PartnerFault, number>>
-  /** Senders that stood still between their last look at the lease and the first byte. */
-  readonly zombies: number
-  /** Outcomes that came after their lease and were not written. */
-  readonly lostFences: number
-  readonly doubles: number
-  /** Doubles that no shipment event called suspected. */
-  readonly doublesUnseen: number
-  /** Dispatches called a suspected double ship that left once. */
-  readonly falseAlarms: number
-  readonly lost: number
-  /** Tried again by itself although its promise was nearer than four hours. */
-  readonly sentNearPromise: number
-  /** Stopped for a person because its promise was near. */
-  readonly stopped: number
-  /** Settled as accepted although nothing left: a lie, which is worse than lost. */
-  readonly falselyAccepted: number
-  /** Answered by a person. */
-  readonly byHand: number
-  /** Of those, how many had left already. */
-  readonly byHandShipped: number
-  /** Restored backups that lost something which the partner had answered for. */
-  readonly restores: number
-  /** Those that the next answer gave away by its sequence, and that froze the lane. */
-  readonly found: number
-  /** Those of which the first answer was lost, so that only the manifest tells of them. */
-  readonly leftToManifest: number
-  /** Sends that went out between a restore that was found and the freeze of the lane. */
-  readonly sentBeforeFreeze: number
-  readonly frozen: number
-  readonly events: number
-}
+import { CRASH_POINTS } from './crash-points.ts'
+import { workerModel } from './worker-model.ts'
+import type { Parcel } from './worker-model.ts'
+import type { SimulationPlan, SimulationReport } from './simulation-report.ts'
 
 const HOUR = 3_600_000
 /** A person answers between one hour and a day later, and knows the truth by then. */
@@ -75,6 +23,10 @@ const HARD_STOP_MS = 4 * HOUR
 /** The share of dispatches whose orders have a promise, and how far off it is at most when sealed. */
 const PROMISED = 0.8
 const PROMISE_MAX_MS = 48 * HOUR
+/** A wish comes within seconds of the seal, or days; one in doubt within minutes of the doubt. */
+const WISH_SOON_MS = 5_000
+const WISH_MAX_MS = 96 * HOUR
+const WISH_DOUBT_MS = HOUR / 6
 /** After the last dispatch is sealed everything has this long to come to rest. */
 const DRAIN_MS = 90 * 24 * HOUR
 
@@ -83,7 +35,8 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
   const faults = { ...HARSH, ...plan.faults }
   const random = seededRandom(plan.seed)
   const time = virtualTime()
-  const table = dispatchTable(time.nowMs)
+  const wishes = new Map<string, Wish>()
+  const table = dispatchTable(time.nowMs, wishes)
   const parcels = new Map<string, Parcel>()
   const total = {
     sends: 0,
@@ -97,6 +50,13 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
     falselyAccepted: 0,
     sentNearPromise: 0,
     stopped: 0,
+    shippedAndReleased: 0,
+    wishes: 0,
+    recalled: 0,
+    tombstones: 0,
+    tooLate: 0,
+    withdrawn: 0,
+    wishesByHand: 0,
     byHand: 0,
     byHandShipped: 0,
     restores: 0,
@@ -120,39 +80,92 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
   })
 
   const judgeLater = (row: Row, parcel: Parcel): void => {
-    // A ghost of it may still land, or a parcel be told; then it is judged again.
-    const { inFlight, untold, effects } = parcel.truth
-    if (inFlight + untold > 0) return time.after(HOUR, () => judgeLater(row, parcel))
+    if (!parcels.has(row.id)) return
+    // A ghost of it may still land, goods leave, a parcel be told, or its wish come; then it is judged again.
+    const { inFlight, untold, toShip, effects } = parcel.truth
+    const isAsked =
+      parcel.wish === 'to_come' || parcel.wish === 'in_doubt' || recalls.open.has(row.id)
+    if (inFlight + untold + toShip > 0 || isAsked || table.live.has(row.id)) {
+      return time.after(HOUR, () => judgeLater(row, parcel))
+    }
     parcels.delete(row.id)
+    table.forget(row.id)
+    wishes.delete(row.id)
     const isSuspected = inbox.forget(parcel.shipment)
+    const isReleased = !row.isClaimed
+    const isHarm = effects > (isReleased ? 0 : 1)
     if (effects > 1) total.doubles += 1
-    if (effects > 1 && !isSuspected) total.doublesUnseen += 1
-    if (effects <= 1 && isSuspected) total.falseAlarms += 1
-    if (effects === 0) total.falselyAccepted += 1
+    if (isReleased && effects > 0) total.shippedAndReleased += 1
+    if (isHarm && !isSuspected) total.doublesUnseen += 1
+    if (!isHarm && isSuspected) total.falseAlarms += 1
+    if (!isReleased && effects === 0) total.falselyAccepted += 1
   }
   const askPerson = (row: Row, parcel: Parcel): void => {
     const waitMs = OPERATOR_MIN_MS + random() * (OPERATOR_MAX_MS - OPERATOR_MIN_MS)
     time.after(waitMs, () => {
       if (parcel.truth.inFlight > 0) return askPerson(row, parcel)
-      const isShipped = parcel.truth.effects > 0
-      if (!table.settleByHand(row.id, isShipped ? 'accepted' : 'queued')) return
+      const isShipped = parcel.truth.jobs.some((one) => !one.isStopped)
+      // As `resolveDispatch`: with tombstones the partner itself is asked.
+      const isAskedBack = plan.grade !== 'A' && recalls.open.has(row.id)
+      const state = isShipped ? 'accepted' : isAskedBack ? 'recalled' : 'queued'
+      if (!table.settleByHand(row.id, state)) return
       parcel.isAskedFor = true
       total.byHand += 1
       if (isShipped) {
         total.byHandShipped += 1
         inbox.accept(parcel.shipment)
-        judgeLater(row, parcel)
-      } else {
-        workers.wake(row)
       }
+      if (state === 'recalled') {
+        recalls.takeBackAll(row)
+        total.wishesByHand += 1
+      }
+      if (state !== 'queued') judgeLater(row, parcel)
+      workers.wake(row)
     })
+  }
+  /** A person calls the partner about a recall; what is still on its way is waited for. */
+  const askOfRecall = (recall: Recall): void => {
+    const waitMs = OPERATOR_MIN_MS + random() * (OPERATOR_MAX_MS - OPERATOR_MIN_MS)
+    time.after(waitMs, () => {
+      const { truth } = parcelOf(recall.dispatchId)
+      if (truth.inFlight > 0) return askOfRecall(recall)
+      const said = partner.stop(truth)
+      if (said === 'in_progress' || !workers.answerByHand(recall, said)) askOfRecall(recall)
+    })
+  }
+  const askBack = (id: string): void => {
+    const parcel = parcels.get(id)
+    if (!parcel || parcel.wish === 'made') return
+    parcel.wish = 'made'
+    if (!recalls.request(id)) return
+    total.wishes += 1
+    workers.wakeAny()
+  }
+  /** Wishes come before the first claim, in the seconds after it, in doubt, and at any later time. */
+  const wishFor = (id: string, parcel: Parcel): void => {
+    if (random() >= (plan.recalls ?? 0)) return
+    const chance = random()
+    parcel.wish = chance > 0.75 ? 'in_doubt' : 'to_come'
+    if (chance < 0.25) return askBack(id)
+    const withinMs = chance < 0.5 ? WISH_SOON_MS : WISH_MAX_MS
+    time.after(random() * random() * withinMs, () => askBack(id))
   }
   const parcelOf = (id: string): Parcel => {
     const parcel = parcels.get(id)
     if (!parcel) throw new Error(`dispatch ${id} was settled and is still at work`)
     return parcel
   }
+  const recalls = recallTable({
+    nowMs: time.nowMs,
+    table,
+    wishes,
+    hasLeft: (id) => inbox.hasLeft(parcelOf(id).shipment),
+    onFreed: (row) => inbox.takeBack(parcelOf(row.id).shipment),
+  })
   const workers = workerModel({
+    recalls,
+    onEnd: (end) => void (total[end] += 1),
+    onDoubt: askOfRecall,
     time,
     random,
     grade: plan.grade,
@@ -175,7 +188,10 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
     },
     onChange: (row, parcel, state) => {
       if (state === 'accepted') inbox.accept(parcel.shipment)
-      if (state === 'accepted' || state === 'rejected') judgeLater(row, parcel)
+      if (!table.live.has(row.id)) judgeLater(row, parcel)
+      if (parcel.wish === 'in_doubt' && (state === 'unknown' || state === 'needs_operator')) {
+        time.after(random() * WISH_DOUBT_MS, () => askBack(row.id))
+      }
       if (state === 'needs_operator' || state === 'quarantined') askPerson(row, parcel)
     },
   })
@@ -210,8 +226,10 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
     const row = table.insert({ id, key, sequence: number, shipBy: promiseAt })
     const shipment = { key, content: `c${number}`, fulfillments: [`f${number}`], sequence: number }
     inbox.expect(shipment)
-    const truth = { effects: 0, inFlight: 0, untold: 0, memory: null }
-    parcels.set(id, { shipment, truth, promiseAt, isAskedFor: false })
+    const truth = newTruth()
+    const parcel: Parcel = { shipment, truth, promiseAt, wish: 'none', isAskedFor: false }
+    parcels.set(id, parcel)
+    wishFor(id, parcel)
     workers.wake(row)
   }
   time.after(0, clear)
@@ -228,12 +246,18 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
 
   total.events = time.run(plan.hours * HOUR * 1.2 + DRAIN_MS)
   if (forgetful) total.leftToManifest += 1
-  const waiting = [...table.live.values()].filter(
-    (row) => row.state === 'needs_operator' || row.state === 'quarantined',
-  ).length
+  const isWithPerson = ({ id, state }: Row): boolean =>
+    BY_HAND.has(state) || BY_HAND.has(recalls.underWay.get(id)?.state ?? '')
+  const rows = [...table.live.values()]
+  const waiting = rows.filter(isWithPerson).length
+  const wishesLost = [...recalls.open.keys()].filter((id) => {
+    const row = table.rowOf(id)
+    return !row || !isWithPerson(row)
+  }).length
   return {
     dispatches: plan.dispatches,
     hours: plan.hours,
+    wishesLost,
     lost: table.live.size - waiting + (cleared - sealed),
     crashes,
     struck,
@@ -241,6 +265,7 @@ export function runSimulation(plan: SimulationPlan): SimulationReport {
   }
 }
 
+const BY_HAND = new Set<string>(['needs_operator', 'quarantined'])
 const OPERATION = {
   merchant: 'main',
   partner: 'simulated',

@@ -3,7 +3,7 @@ import type { PartnerGrade } from '#partners/index.ts'
 import { recordFigure } from '../record-figure.ts'
 import { failedPlans, keepFailedPlan } from './failed-seeds.ts'
 import { runSimulation } from './run-simulation.ts'
-import type { SimulationPlan, SimulationReport } from './run-simulation.ts'
+import type { SimulationPlan, SimulationReport } from './simulation-report.ts'
 import { CONCURRENCY } from './worker-model.ts'
 
 const GRADES = ['A', 'B', 'C', 'D'] as const
@@ -14,6 +14,8 @@ const CHUNK_HOURS = 600
 const PER_GRADE = Number(process.env['SIMULATION_DISPATCHES'] ?? 250_000)
 const ONLY_SEED = process.env['SIMULATION_SEED']
 const FIRST_SEED = 20_260_207
+/** The share of dispatches that are asked back. */
+const RECALLED = 0.1
 const RESTORES = { first: 1, count: 8, everyHours: 100 }
 
 const planOf = (seed: number, grade: PartnerGrade, restoreEveryHours = 0): SimulationPlan => ({
@@ -22,6 +24,8 @@ const planOf = (seed: number, grade: PartnerGrade, restoreEveryHours = 0): Simul
   dispatches: CHUNK,
   hours: CHUNK_HOURS,
   restoreEveryHours,
+  // A restored partner forgets its tombstones too: that is for its people, and judged without recalls.
+  recalls: restoreEveryHours > 0 ? 0 : RECALLED,
 })
 /** The fixtures, then so many seeds; `SIMULATION_SEED` alone where it is given. */
 const seeds = (first: number, count: number): readonly number[] =>
@@ -36,7 +40,24 @@ const HARMS = [
   'lost',
   'falselyAccepted',
   'sentNearPromise',
+  'shippedAndReleased',
+  'wishesLost',
 ] as const
+/** Below B a recall is not sent but asked by a person, and D cannot be asked what became of a dispatch. */
+const NO_RECALL = ['after_recall_intent', 'before_recall_is_written', 'after_recall']
+const NEVER_STRUCK = {
+  A: [],
+  B: [],
+  C: NO_RECALL,
+  D: ['before_lookup', 'after_lookup', ...NO_RECALL, 'stale_lookup'],
+}
+/** Only A keeps tombstones. */
+const NO_SUCH_END = {
+  A: ['wishesByHand'],
+  B: ['tombstones'],
+  C: ['recalled', 'tombstones'],
+  D: ['recalled', 'tombstones'],
+}
 type Harm = (typeof HARMS)[number]
 const harmOf = (report: SimulationReport): Readonly<Record<string, number>> =>
   Object.fromEntries(HARMS.map((name) => [name, report[name]]))
@@ -95,15 +116,21 @@ describe('the rules of dispatch under virtual time', () => {
       // The rule of three: none in n means, with 95 % confidence, fewer than 3 in n.
       const upperBound95 = 3 / dispatches
       const from = plans[0]?.seed
-      recordFigure('simulation', { grade, from, ...sum, crashes, struck, upperBound95 })
-      expect(failures, failures.join('\n')).toEqual([])
+      const { wishes = 0 } = sum
+      const bounds = { upperBound95, recallUpperBound95: 3 / wishes }
+      recordFigure('simulation', { grade, from, ...sum, crashes, struck, ...bounds })
+      expect(failures.join('\n')).toBe('')
       expect(dispatches).toBeGreaterThanOrEqual(Math.min(PER_GRADE, CHUNK))
       expect(sum['stopped']).toBeGreaterThan(0)
-      // Nothing of this is worth anything where a fault never struck: D is never asked again.
+      // Every wish ends once: none is left, and none is answered twice.
+      const ends = ['recalled', 'tombstones', 'tooLate', 'withdrawn', 'wishesByHand'] as const
+      expect(ends.reduce((all, name) => all + (sum[name] ?? 0), 0)).toBe(wishes)
+      expect(ends.filter((name) => sum[name] === 0)).toEqual(NO_SUCH_END[grade])
+      // Nothing of this is worth anything where a fault never struck.
       const never = Object.entries({ ...crashes, ...struck, zombies: sum['zombies'] ?? 0 })
         .filter(([, times]) => times === 0)
         .map(([name]) => name)
-      expect(never).toEqual(grade === 'D' ? ['before_lookup', 'after_lookup', 'stale_lookup'] : [])
+      expect(never).toEqual(NEVER_STRUCK[grade])
     },
   )
 

@@ -19,7 +19,10 @@ import { termsOf } from '#fulfillment/dispatch/partner-terms.ts'
 import { SHIP_BY_STOP_MS, withPromise } from '#fulfillment/promise/near-promise.ts'
 import { reasonNotToSend } from '#fulfillment/dispatch/reason-not-to-send.ts'
 import type { DispatchTable, Row, Written } from './dispatch-table.ts'
+import type { CrashPoint } from './crash-points.ts'
 import type { FaultRates } from './faults.ts'
+import { recallWorker } from './recall-worker.ts'
+import type { RecallWorld } from './recall-worker.ts'
 import type { PartnerModel, Shipment, Truth } from './partner-model.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
@@ -28,6 +31,8 @@ export type Parcel = {
   readonly shipment: Shipment
   readonly truth: Truth
   readonly promiseAt: number | null
+  /** When its line is asked back, and whether that is still to come. */
+  wish: 'none' | 'to_come' | 'in_doubt' | 'made'
   /** True from a person's word that it is to be sent again until it is claimed for that. */
   isAskedFor: boolean
 }
@@ -54,30 +59,17 @@ export type WorkerWorld = {
   readonly countCrash: (point: CrashPoint) => void
 }
 
-/** Where a process can die: between any two things that it does. */
-export const CRASH_POINTS = [
-  'after_expiry',
-  'after_seal',
-  'after_intent',
-  'after_write',
-  'after_answer',
-  'after_completion',
-  'before_lookup',
-  'after_lookup',
-] as const
-/** One of `CRASH_POINTS`. */
-export type CrashPoint = (typeof CRASH_POINTS)[number]
-
 const PROCESSES = 3
 const RESTART_MAX_MS = 60_000
 /** The poll behind NOTIFY: a lane looks at its table at the latest after a second. */
 const POLL_MS = 1_000
+const WAIT_MS = 15_000
 /** Dispatches of the partner that may be on their way at once. */
 export const CONCURRENCY = 4
 
 /** Several dispatcher processes over one table, each of which may die or stand still anywhere. */
-export function workerModel(world: WorkerWorld) {
-  const { time, random, table, timing, faults } = world
+export function workerModel(world: WorkerWorld & RecallWorld) {
+  const { time, random, table, timing, faults, recalls } = world
   const terms = termsOf({ grade: world.grade })
   const processes = Array.from({ length: PROCESSES }, () => ({ life: 0, isUp: true }))
   let tokens = 0
@@ -103,6 +95,8 @@ export function workerModel(world: WorkerWorld) {
   }
   /** Some process looks at the table within a poll of the time that a row is due. */
   const lookAt = (row: Row): void => {
+    // Whatever is asked back is planned for anew when its dispatch moved; a look in between finds the same.
+    if (recalls.open.has(row.id)) lookAfter(WAIT_MS)
     const stopAt = row.state === 'queued' && row.attempt > 0 ? (row.shipBy ?? Infinity) : Infinity
     const dueAt =
       row.state === 'sending'
@@ -111,8 +105,9 @@ export function workerModel(world: WorkerWorld) {
     const delayMs = Math.max(0, dueAt - time.nowMs()) + random() * POLL_MS
     time.after(delayMs, () => round(Math.floor(random() * PROCESSES)))
   }
-  const wakeAny = (): void =>
-    time.after(random() * POLL_MS, () => round(Math.floor(random() * PROCESSES)))
+  const lookAfter = (delayMs: number): void =>
+    time.after(delayMs + random() * POLL_MS, () => round(Math.floor(random() * PROCESSES)))
+  const wakeAny = (): void => lookAfter(0)
   const leftMs = ({ shipBy }: Row): number | null =>
     shipBy === null ? null : shipBy - time.nowMs()
   const write = (written: Written, next: NextState): void => {
@@ -125,6 +120,7 @@ export function workerModel(world: WorkerWorld) {
     if (next.stoppedBy !== undefined) world.count('stopped')
     invariant(row, 'a written row was live')
     world.onChange(row, world.parcelOf(row.id), written.state)
+    if (recalls.open.has(row.id)) wakeAny()
     lookAt(row)
     // A settled row makes room for an order that waits unsealed.
     if (world.table.unsettled() < CONCURRENCY) wakeAny()
@@ -201,6 +197,7 @@ export function workerModel(world: WorkerWorld) {
       lastCode: row.lastCode,
       sinceFirstAttemptMs: time.nowMs() - (row.firstAttemptAt ?? 0),
       unknownForMs: time.nowMs() - (row.intentAt ?? 0),
+      isAskedBack: recalls.open.has(id),
       absentForMs: row.absentSince === null ? null : time.nowMs() - row.absentSince,
       terms,
       timing,
@@ -240,7 +237,10 @@ export function workerModel(world: WorkerWorld) {
       world.count('stopped')
       world.onChange(row, world.parcelOf(row.id), row.state)
     }
-    if (isFrozen) return
+    tokens += 1
+    const crashes = (point: CrashPoint): boolean => maybeCrash(self, point)
+    recalling.round({ crashes }, CONCURRENCY, `t${tokens}`)
+    if (isFrozen || !isAlive(self)) return
     // As `runLane` does: what waits beyond the concurrency waits unsealed.
     for (let free = CONCURRENCY - table.unsettled(); free > 0; free -= 1) {
       if (!world.sealNext()) break
@@ -265,9 +265,16 @@ export function workerModel(world: WorkerWorld) {
       for (const row of table.live.values()) if (row.state === 'queued') lookAt(row)
   }
 
+  const changed = (row: Row): void => {
+    world.onChange(row, world.parcelOf(row.id), row.state)
+    lookAt(row)
+  }
+  const recalling = recallWorker(world, changed, lookAfter)
+
   return {
     wake: lookAt,
     wakeAny,
+    answerByHand: recalling.answerByHand,
     isFrozen: (): boolean => isFrozen,
     thaw: (): void => {
       isFrozen = false

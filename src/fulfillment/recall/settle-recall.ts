@@ -82,11 +82,12 @@ export async function lockOrders(tx: Transaction, merchant: string, dispatch: st
   return many(tx, lockByOrder, { merchant, orders: rows.map((row) => row.order_id) })
 }
 
-function lineState(
-  { outcome, fulfillmentId }: LineAnswer,
+/** Where the wish for a line goes after an answer. Goods that left were never given back. Pure. */
+export function lineState(
+  { outcome, fulfillmentId }: Pick<LineAnswer, 'outcome' | 'fulfillmentId'>,
   isSettled: boolean,
   hasLeft: ReadonlySet<string>,
-): string {
+): LineAnswer['outcome'] | 'requested' {
   if (outcome === 'recalled') return hasLeft.has(fulfillmentId) ? 'too_late' : 'recalled'
   // Where we do not know what the partner took, a look-up tells whether it refused this line.
   if (outcome === 'unknown_order' && !isSettled) return 'requested'
