@@ -17,6 +17,8 @@ export function createLog(options: { level: LogLevel; file?: string }): LogSink 
   const sink = destination({
     dest: options.file ?? 2,
     mkdir: true,
+    // Orders and partners are named in it: for its owner alone, as the files beside it.
+    mode: 0o600,
     minLength: BUFFER_BYTES,
     periodicFlush: 1_000,
     sync: true,

@@ -76,10 +76,15 @@ export const selectOpenLines = statement({
     cause: 'text',
     asked: 'int4',
     is_due: 'bool',
+    /** True where a person asked for it with the dispatch in front of them: it was in doubt by then. */
+    is_by_operator: 'bool',
   },
   text: `
-    select r.fulfillment_id, r.order_id, l.generation, r.cause, r.asked, r.next_ask_at <= now() as is_due
+    select r.fulfillment_id, r.order_id, l.generation, r.cause, r.asked, r.next_ask_at <= now() as is_due,
+           r.cause = 'operator' and d.state in ('needs_operator', 'quarantined')
+             and r.requested_at >= d.next_attempt_at as is_by_operator
       from fulfillment.recall_line r
+      join fulfillment.dispatch d on d.merchant_id = r.merchant_id and d.id = r.dispatch_id
       join fulfillment.line_claim l
         on l.merchant_id = r.merchant_id and l.dispatch_id = r.dispatch_id
        and l.fulfillment_id = r.fulfillment_id

@@ -96,7 +96,7 @@ async function takeStep(
     isSettled: dispatch.is_settled,
     isFrozen: dispatch.is_frozen,
     grade: partner.grade,
-    isByOperator: due.some((one) => one.cause === 'operator'),
+    isByOperator: due.some((one) => one.is_by_operator),
   })
   if (step === 'withdraw') return withdraw(tx, merchant, id)
   if (step === 'send') return sealRecall(tx, merchant, plan, 'queued')

@@ -17,7 +17,7 @@ export type RecallFacts = {
   /** True where the dispatch is of the time before a restore. */
   readonly isFrozen: boolean
   readonly grade: PartnerGrade
-  /** True where a person asked for it, and so has looked at the dispatch. */
+  /** True where a person asked for it after it came to a person, and so has looked at the dispatch. */
   readonly isByOperator: boolean
 }
 
@@ -30,7 +30,7 @@ export function recallStep(facts: RecallFacts): RecallStep {
   if (state === 'sending' || isFrozen) return 'wait'
   if (state === 'queued' && attempt === 0) return 'withdraw'
   if (grade === 'A') return 'send'
-  const isKnown = isSettled || (isByOperator && state !== 'queued' && state !== 'unknown')
+  const isKnown = isSettled || isByOperator
   if (isKnown) return grade === 'B' ? 'send' : 'by_hand'
   if (state !== 'queued') return 'wait'
   return grade === 'D' ? 'by_hand' : 'look_up'

@@ -97,7 +97,8 @@ export async function recallDispatches(
     context,
     found.map((one) => one.id),
   )
-  return names.map((name) => resultOf(name, found, rows))
+  const ofDispatch = Map.groupBy(rows, (row) => row.dispatch_id)
+  return names.map((name) => resultOf(name, found, ofDispatch))
 }
 
 /** Asks for every live line of one dispatch back, and answers how many were not asked for before. */
@@ -146,11 +147,11 @@ type LineRow = RowOf<typeof selectLines.row>
 function resultOf(
   name: string,
   found: readonly { readonly id: string; readonly batch_id: string }[],
-  rows: readonly LineRow[],
+  ofDispatch: ReadonlyMap<string, readonly LineRow[]>,
 ): RecallResult {
   const ours = found.filter((one) => one.id === name || one.batch_id === name)
   const dispatches = ours.flatMap(({ id }) => {
-    const lines = rows.filter((row) => row.dispatch_id === id)
+    const lines = ofDispatch.get(id) ?? []
     const [first] = lines
     if (!first) return []
     const { batch_id, partner_id, dispatch_state: state } = first
