@@ -5,7 +5,7 @@ import { lockFreeStock, reserveFrom } from '#inventory/index.ts'
 import { appendAudit, appendEvents, change, many, maybe, read, transact } from '#platform/index.ts'
 import type { Context, Database, RowOf, Transaction } from '#platform/index.ts'
 import { notifyWork } from '../fulfillment-statements.ts'
-import { lockShipped } from '../ship/inbox-statements.ts'
+import { lockShipped, selectReleased } from '../ship/inbox-statements.ts'
 import {
   approveReship as approve,
   insertReship,
@@ -28,7 +28,7 @@ export type ReshipDecision = {
 /**
  * Asks that a lost parcel is shipped again, whole: the reason and the evidence are kept as a case
  * `lost_parcel`. Nothing ships before another person approves. Refused: `fulfillment_unknown`,
- * `fulfillment_state` where it has not shipped, `reship_open` where that is asked already.
+ * `fulfillment_state` where it has not shipped, or units of it were given up, `reship_open` where that is asked already.
  */
 export async function requestReship(
   context: Context,
@@ -47,6 +47,8 @@ export async function requestReship(
     if (target.state !== 'shipped' && target.state !== 'delivered') {
       return refuse('fulfillment_state', `${target.id} is ${target.state}: it has not shipped.`)
     }
+    const whole = await unlessGivenUp(tx, merchant, target)
+    if (!whole.ok) return whole
     const generation = target.generation + 1
     const [seen] = await openCases(tx, merchant, actor, [
       {
@@ -96,6 +98,8 @@ export async function approveReship(
     const target = await maybe(tx, lockShipped, { merchant, ids: [fulfillment] })
     const said = await maybe(tx, approve, { merchant, id, actor, note })
     if (!target || said?.is_done !== true) return whyNot(tx, merchant, input)
+    const whole = await unlessGivenUp(tx, merchant, target)
+    if (!whole.ok) return whole
     const reserved = await reserveAgain(tx, merchant, id, target)
     if (!reserved.ok) return reserved
     const after = { fulfillment_id: fulfillment, generation, requested_by: wish.requested_by }
@@ -150,6 +154,17 @@ export async function listReships(
     before: page.before ?? null,
     limit: page.limit,
   })
+}
+
+// A reship is always whole: where units were given up it would send more than the buyer is owed.
+async function unlessGivenUp(
+  tx: Transaction,
+  merchant: string,
+  { id }: Target,
+): Promise<Outcome<null>> {
+  const given = await many(tx, selectReleased, { merchant, ids: [id] })
+  if (given.length === 0) return accept(null)
+  return refuse('fulfillment_state', `Units of ${id} were given up: ship the rest by a new order.`)
 }
 
 // New units at the location that the approval covers, in the name of the reship: those of the order are gone.

@@ -7,6 +7,7 @@ import { fulfillmentChecks } from '../checks.ts'
 import { openCompletionLane, runLane } from '../dispatch/dispatch-lane.ts'
 import { laneDeps } from '../dispatch/lane-deps.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
+import { requestReship } from '../reship/reship.ts'
 import { openWarehouse } from '../warehouse.fixture.ts'
 import type { Warehouse } from '../warehouse.fixture.ts'
 import { ORDERED, parcelsOf, SKUS } from './parcels.fixture.ts'
@@ -78,6 +79,11 @@ test('short units go to a person line by line, and are given up once, with their
     value: { state: 'shipped', units: 2 },
   })
   expect(await reservedOf(one)).toEqual([0, 0])
+  // A reship is always whole: it would send what was given up.
+  const wish = { fulfillment: one.id, actor: 'person:ada', reason: 'lost', evidence: 'ticket 1' }
+  expect(await requestReship(house.context, wish)).toMatchObject({
+    refusal: { code: 'fulfillment_state' },
+  })
   expect(await at.openCasesOf(one)).toEqual([])
   // What was given up must not leave any more.
   await at.ship(one, { name: 'late', lines: [[1, 2]], isLive: true })
