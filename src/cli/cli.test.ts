@@ -98,6 +98,8 @@ describe('wrong usage', () => {
     ['a state that is none', ['dispatches', 'list', '--state', 'lost'], '--state'],
     ['a limit above the largest', ['audit', 'list', '--limit', '1001'], '--limit'],
     ['no quantity', ['stock', 'count', '--id', 'c', '--sku', 'A', '--location', 'l'], '--quantity'],
+    ['an answer that is none', ['dispatches', 'resolve', 'd', 'maybe', '--note', 'n'], 'outcome'],
+    ['no word of the partner', ['dispatches', 'resolve', 'd', 'received'], '--note'],
     ['no number of orders', ['generate', 'orders'], '--count'],
   ])('is told by name, before anything is opened: %s', async (_, args, field) => {
     const parsing = holdfastProgram().parseAsync(['node', 'holdfast', ...args])
@@ -250,6 +252,11 @@ describe('an order', () => {
 })
 
 describe('the other commands', () => {
+  test('a dispatch that nobody knows cannot be answered', async () => {
+    const { code, stderr } = await run('dispatches', 'resolve', 'dsp_x', 'recall', '--note', 'n')
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'dispatch_unknown: No dispatch dsp_x.\n' })
+  })
+
   test('verify lists what is broken and exits with 1', async () => {
     const broken = await createTestDatabase()
     try {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow, refuse } from '#kernel/index.ts'
-import { dispatchEvidence, listDispatches } from '#fulfillment/index.ts'
+import { dispatchEvidence, listDispatches, resolveDispatch } from '#fulfillment/index.ts'
 import type { DispatchEvidence } from '#fulfillment/index.ts'
 import { addCommand, addGroup, limitOption } from './command.ts'
 import { table, time } from './format-text.ts'
-import { withInstallation } from './with-installation.ts'
+import { cliActor, withInstallation } from './with-installation.ts'
 
 const STATES = [
   'queued',
@@ -21,7 +21,7 @@ const STATES = [
   'too_late',
 ] as const
 
-/** `dispatches list`. */
+/** `dispatches list|show|resolve`. */
 export function addDispatchCommands(program: Command): void {
   const group = addGroup(program, 'dispatches', 'sealed batches on their way to partners')
   addCommand(group, {
@@ -81,6 +81,30 @@ export function addDispatchCommands(program: Command): void {
           found ? { ok: true, value: found } : refuse('dispatch_unknown', `No dispatch ${id}.`),
         )
         return { json: one, text: evidenceText(one) }
+      }),
+  })
+  addResolveCommand(group)
+}
+
+const OUTCOMES = { received: 'received', 'not-received': 'not_received', recall: 'recall' } as const
+
+function addResolveCommand(group: Command): void {
+  addCommand(group, {
+    usage: 'resolve <id> <outcome>',
+    summary:
+      'answer a dispatch in doubt, after asking its partner: received, not-received (sent again, the same), recall',
+    example: 'holdfast dispatches resolve dsp_01k9… received --note "Kim at ShipCo has all of it"',
+    options: [['--note <text>', 'what the partner told you; the audit keeps it']],
+    input: z.object({
+      id: z.string(),
+      outcome: z.enum(['received', 'not-received', 'recall'], 'received, not-received or recall'),
+      note: z.string('says what the partner told you').min(1).max(500),
+    }),
+    run: ({ id, outcome, note }) =>
+      withInstallation(async ({ context }) => {
+        const answer = { dispatch: id, outcome: OUTCOMES[outcome], note, actor: cliActor() }
+        const { state } = orThrow(await resolveDispatch(context, answer))
+        return { json: { id, state }, text: `${id} is now ${state}.` }
       }),
   })
 }
