@@ -132,8 +132,8 @@ function addWithdrawCommand(group: Command, kind: 'cancel' | 'reject'): void {
     run: (wish) =>
       withInstallation(async ({ context, placing, masterKey }) => {
         const order = await orderOf(context, wish.id)
-        const { host, grpcPort } = cliConfig()
-        const { withdraw } = fulfillmentClient(`http://${host}:${grpcPort}`, masterKey)
+        const { fulfillmentUrl } = await import('#roles/index.ts')
+        const { withdraw } = fulfillmentClient(await fulfillmentUrl(cliConfig()), masterKey)
         const done = orThrow(
           await withdrawOrder(placing.deps, withdraw, {
             orderId: order.id,

@@ -18,6 +18,7 @@ import { openSampleShop } from './sample-shop.ts'
 import { watchSample } from './watch-sample.ts'
 import { ROLES, serveRoles } from './serve-roles.ts'
 import type { Serving } from './serve-roles.ts'
+import { tellServing } from './serving-file.ts'
 
 /** What a person reads while the platform comes up. */
 export type Say = (line: string) => void
@@ -118,6 +119,7 @@ async function startAll(
   const installation = opened.value
   shutdown.onShutdown('installation', () => installation.close())
   const serving = await serveRoles(installation, config, new Set(ROLES), shutdown)
+  if (!config.databaseUrl && serving.grpcUrl) await tellServing(config.dataDir, serving.grpcUrl)
   const httpUrl = serving.httpUrl ?? ''
   if (options.demo) {
     const callbackUrl = httpUrl

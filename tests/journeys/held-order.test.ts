@@ -185,4 +185,11 @@ describe('a person who clears it', () => {
     expect(seen).toBe(1)
     await vi.waitFor(async () => expect(await times()).toBe(1), 60_000)
   })
+
+  test('is told by the command line that what has shipped comes back as a return', async () => {
+    await vi.waitFor(async () => expect(await stateNow()).toBe('shipped'), 60_000)
+    const cancel = ['orders', 'cancel', orderId, '--reason', 'changed my mind']
+    const { code, stderr } = await holdfast(dataDir, cancel)
+    expect({ code, said: stderr.split(':')[0] }).toEqual({ code: 1, said: 'order_shipped' })
+  })
 })
