@@ -51,7 +51,7 @@ export async function openRecalls(options: Parameters<typeof openWarehouse>[0] =
       worker = undefined
     },
     reaches: (order: string, ...stories: readonly object[]) =>
-      vi.waitFor(async () => expect(await storyOf(order)).toMatchObject(stories), 15_000),
+      vi.waitFor(async () => expect(await storyOf(order)).toMatchObject(stories), 45_000),
     /** Asks the newest dispatch of an order back, as an operator does. */
     recall: async (order: string) => {
       const dispatch = (await storyOf(order)).at(-1)
