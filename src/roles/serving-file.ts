@@ -1,6 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { replaceFile } from '#platform/embedded/index.ts'
 import type { Config } from '#platform/index.ts'
 
 const serving = z.object({ grpc_url: z.url() })
@@ -8,9 +9,7 @@ const pathIn = (dataDir: string): string => join(dataDir, 'serving.json')
 
 /** Writes down where a running `up` takes hand-overs, for commands in the same data directory. */
 export async function tellServing(dataDir: string, grpcUrl: string): Promise<void> {
-  const draft = `${pathIn(dataDir)}.draft-${process.pid}`
-  await writeFile(draft, JSON.stringify({ grpc_url: grpcUrl }), { mode: 0o600 })
-  await rename(draft, pathIn(dataDir))
+  await replaceFile(pathIn(dataDir), JSON.stringify({ grpc_url: grpcUrl }))
 }
 
 /**
