@@ -21,9 +21,10 @@ if (runtime === process.execPath || Number(process.versions.node.split('.')[0]) 
     stdio: 'inherit',
     env: { ...process.env, NODE_COMPILE_CACHE: cache },
   })
-  // A terminal sends Ctrl-C to the whole group; the child stops in order and we leave with its code.
+  // A terminal sends Ctrl-C to the whole group, a supervisor or a script to us alone. Passed on as
+  // SIGTERM it stops the child either way: after its own SIGINT a SIGTERM says nothing new.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => (signal === 'SIGINT' ? undefined : child.kill(signal)))
+    process.on(signal, () => child.kill(signal === 'SIGINT' ? 'SIGTERM' : signal))
   }
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
 }

@@ -46,8 +46,9 @@ async function withGround<T>(
   const { findGround } = await import('#roles/index.ts')
   const isOwn = !config.databaseUrl && !(await attachEmbedded(config.dataDir)).ok
   const stop = new AbortController()
-  const onSignal = (): void => {
-    if (stop.signal.aborted) process.exit(1)
+  // As in shutdownOnSignals: only a second Ctrl-C means "at once".
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted && signal === 'SIGINT') process.exit(1)
     stop.abort()
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)

@@ -5,6 +5,7 @@ import {
   checkInstanceKind,
   checkSchema,
   closeDatabase,
+  keepStatistics,
   nodeName,
   openDatabase,
   recordProvenance,
@@ -147,6 +148,7 @@ export async function openInstallation(
       return { id: await provenanceOf(flagSetVersion), flagSetVersion }
     },
   }
+  const statistics = keepStatistics(database, options.log)
   const keys = reviewKeys(ground.masterKey)
   return accept({
     context,
@@ -157,6 +159,7 @@ export async function openInstallation(
     placing: orderPlacing({ context, flags, reviewKey: keys.signing }),
     close: async () => {
       await flags.stop()
+      await statistics.stop()
       await closeDatabase(database)
     },
   })

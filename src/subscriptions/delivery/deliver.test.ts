@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
+import { feedHealth } from '#platform/index.ts'
 import { pauseSubscription, resumeSubscription } from '../change-subscription.ts'
 import { rotateSecret } from '../subscription-secrets.ts'
 import { findSubscription } from '../subscription.ts'
@@ -93,6 +94,10 @@ test('every retry carries the same id and bytes, and the log has each with its a
 test('a subscription is told of what it asked for, and of nothing from before', async () => {
   const endpoint = await receiver()
   await shop.append(...cancelled(3, 'before'))
+  // Where the feed ends is held back by any open transaction of the cluster, also of other tests.
+  await eventually(async () =>
+    expect(await feedHealth(shop.test.database, 'main')).toMatchObject({ lagS: 0 }),
+  )
   const all = await receiver()
   await shop.subscribe(endpoint.url, { events: ['order.held', 'stock.changed'] })
   await shop.subscribe(all.url)
