@@ -1,7 +1,13 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow } from '#kernel/index.ts'
-import { approveReship, listReships, refuseReship, requestReship } from '#fulfillment/index.ts'
+import {
+  approveReship,
+  endReship,
+  listReships,
+  refuseReship,
+  requestReship,
+} from '#fulfillment/index.ts'
 import { addCommand, addGroup, limitOption } from './command.ts'
 import { table, time } from './format-text.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
@@ -10,7 +16,7 @@ const words = (what: string) => z.string(what).min(1).max(500)
 const decision = z.object({ id: z.string(), note: words('says why') })
 const NOTE = ['--note <text>', 'why, for the audit trail'] as const
 
-/** `reship request|approve|refuse|list`. */
+/** `reship request|approve|refuse|end|list`. */
 export function addReshipCommands(program: Command): void {
   const group = addGroup(
     program,
@@ -69,16 +75,32 @@ export function addReshipCommands(program: Command): void {
       }),
   })
   addCommand(group, {
+    usage: 'end <id>',
+    summary: 'end an approved reship that no partner has, and free its stock',
+    example: 'holdfast reship end rsh_0123 --note "the first parcel was found"',
+    options: [NOTE],
+    input: decision,
+    run: ({ id, note }) =>
+      withInstallation(async ({ context }) => {
+        const input = { reship: id, note, actor: cliActor() }
+        const { fulfillment } = orThrow(await endReship(context, input))
+        return {
+          json: { id, fulfillment_id: fulfillment, ended: true },
+          text: `${id} is ended: ${fulfillment} does not ship again.`,
+        }
+      }),
+  })
+  addCommand(group, {
     usage: 'list',
     summary: 'reships, newest first, with who asked and who decided',
     example: 'holdfast reship list --state requested',
     options: [
-      ['--state <state>', 'requested, approved or refused'],
+      ['--state <state>', 'requested, approved, refused or ended'],
       ['--before <id>', 'older than this one: the last id of the page before'],
       ['--limit <n>', 'how many, 1 to 1000 (default 20)'],
     ],
     input: z.object({
-      state: z.enum(['requested', 'approved', 'refused']).optional(),
+      state: z.enum(['requested', 'approved', 'refused', 'ended']).optional(),
       before: z.string().optional(),
       limit: limitOption,
     }),

@@ -140,3 +140,18 @@ export const notifyWork = statement({
 
 /** The lines of a fulfillment order, as the hand-over wrote them. */
 export const lineColumn = jsonOf<readonly FulfillmentLine[]>()
+
+/**
+ * What a partner refused may be sealed again, as SQL over a `fulfillment_order` named `f`: it is cleared, no
+ * line of it is live, no parcel of it has left, and nobody has taken it back or asks for it.
+ */
+export const MAY_REOPEN = `f.cleared_by is not null
+       and not exists (select from fulfillment.line_claim l
+                        where l.merchant_id = f.merchant_id and l.fulfillment_id = f.id
+                          and l.state = 'live')
+       and not exists (select from fulfillment.shipment s
+                        where s.merchant_id = f.merchant_id and s.fulfillment_id = f.id
+                          and s.generation = f.generation)
+       and not exists (select from fulfillment.withdrawal w
+                        where w.merchant_id = f.merchant_id and w.order_id = f.order_id
+                          and w.revision >= f.revision)`

@@ -20,6 +20,11 @@ export async function orderStage(
   orderId: string,
 ): Promise<string> {
   const { fulfillments } = await orderFulfillmentStory(database, merchant, orderId)
-  const states = new Set(fulfillments.map((one) => one.state))
+  // A later generation that was ended leaves what shipped before it.
+  const states = new Set(
+    fulfillments.map((one) =>
+      one.state === 'withdrawn' && one.generation > 1 ? 'shipped' : one.state,
+    ),
+  )
   return STAGES.find(([state]) => states.has(state))?.[1] ?? 'placed'
 }

@@ -2,7 +2,7 @@ import { openCases } from '#cases/index.ts'
 import type { NewCase } from '#cases/index.ts'
 import { change, many, statement } from '#platform/index.ts'
 import type { NewEvent, RowOf, Transaction } from '#platform/index.ts'
-import { lineColumn } from '../fulfillment-statements.ts'
+import { lineColumn, MAY_REOPEN } from '../fulfillment-statements.ts'
 import { insertOpenLines } from '../ship/open-lines.ts'
 import type { RejectedOrder } from './classify-response.ts'
 
@@ -28,10 +28,12 @@ const selectRejected = statement({
      order by f.id`,
 })
 
-// Its line is free by now: the next seal claims it under another dispatch and the same order key.
+// Its line is free by now: the next seal claims it under another dispatch and the same order key. What was
+// asked back meanwhile stays: the wish is answered first, or a person decides.
 const reopenLater = statement({
   name: 'fulfillment.reopen_retriable_orders',
   params: { merchant: 'text', ids: 'text[]', delays: 'int4[]' },
+  row: { id: 'text' },
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.id, u.delay
@@ -42,9 +44,11 @@ const reopenLater = statement({
            effective_at = greatest(f.effective_at, now() + make_interval(mins => d.delay))
       from d
      where f.merchant_id = d.merchant_id and f.id = d.id and f.state = 'rejected'
-       and not exists (select from fulfillment.line_claim l
-                        where l.merchant_id = f.merchant_id and l.fulfillment_id = f.id
-                          and l.state = 'live')`,
+       and ${MAY_REOPEN}
+       and not exists (select from fulfillment.recall_line r
+                        where r.merchant_id = f.merchant_id and r.dispatch_id = f.dispatch_id
+                          and r.fulfillment_id = f.id)
+    returning f.id`,
 })
 
 const markResent = statement({
@@ -92,20 +96,22 @@ export async function returnRejected(
   const isLater = (one: Rejected): boolean =>
     answers.get(one.id)?.isRetriable === true && one.rejections < REJECTIONS_MAX
   const later = rejected.filter(isLater)
-  const ids = later.map((one) => one.id)
+  const reopened = new Set<string>()
   if (later.length > 0) {
+    const ids = later.map((one) => one.id)
     const delays = later.map((one) => one.rejections * RETRY_MIN)
-    await change(tx, reopenLater, { merchant, ids, delays })
-    await change(tx, markResent, { merchant, ids })
+    for (const { id } of await many(tx, reopenLater, { merchant, ids, delays })) reopened.add(id)
+    await change(tx, markResent, { merchant, ids: [...reopened] })
   }
-  const forPeople = rejected.filter((one) => !isLater(one))
+  const forPeople = rejected.filter((one) => !reopened.has(one.id))
   await openCases(
     tx,
     merchant,
     'fulfillment',
     forPeople.map((one) => caseOf(one, answers.get(one.id)?.code ?? 'rejected')),
   )
-  return later.map((one) => ({
+  const resent = later.filter((one) => reopened.has(one.id))
+  return resent.map((one) => ({
     subjectId: one.id,
     kind: 'fulfillment.resent',
     data: { order_id: one.order_id, actor: 'dispatch', in_minutes: one.rejections * RETRY_MIN },

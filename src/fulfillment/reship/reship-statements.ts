@@ -34,6 +34,11 @@ const RESHIP = {
   note: 'text?',
 } as const
 
+// An approved one is ended where its generation was withdrawn: no other generation can follow it.
+const STATE = `
+  case when r.state = 'approved' and f.generation = r.generation and f.state = 'withdrawn'
+       then 'ended' else r.state end`
+
 /** One wish with its order. */
 export const selectReship = statement({
   name: 'fulfillment.select_reship',
@@ -41,7 +46,7 @@ export const selectReship = statement({
   row: RESHIP,
   text: `
     select r.id, r.fulfillment_id, f.order_id, r.generation, r.case_id, r.reason, r.requested_by,
-           r.requested_at, r.state, r.decided_by, r.decided_at, r.note
+           r.requested_at, ${STATE} as state, r.decided_by, r.decided_at, r.note
       from fulfillment.reship r
       join fulfillment.fulfillment_order f
         on f.merchant_id = r.merchant_id and f.id = r.fulfillment_id
@@ -55,11 +60,11 @@ export const selectReships = statement({
   row: RESHIP,
   text: `
     select r.id, r.fulfillment_id, f.order_id, r.generation, r.case_id, r.reason, r.requested_by,
-           r.requested_at, r.state, r.decided_by, r.decided_at, r.note
+           r.requested_at, ${STATE} as state, r.decided_by, r.decided_at, r.note
       from fulfillment.reship r
       join fulfillment.fulfillment_order f
         on f.merchant_id = r.merchant_id and f.id = r.fulfillment_id
-     where r.merchant_id = $merchant and ($state is null or r.state = $state)
+     where r.merchant_id = $merchant and ($state is null or ${STATE} = $state)
        and ($before is null or r.id < $before)
      order by r.id desc
      limit $limit`,
@@ -79,6 +84,22 @@ export const refuseReship = statement({
   params: { merchant: 'text', id: 'text', actor: 'text', note: 'text' },
   row: { is_done: 'bool' },
   text: `select fulfillment.refuse_reship($merchant, $id, $actor, $note) as is_done`,
+})
+
+/** Ends an approved reship that no partner has: its generation is never sealed again. */
+export const withdrawReship = statement({
+  name: 'fulfillment.withdraw_reship',
+  params: { merchant: 'text', id: 'text' },
+  row: { id: 'text' },
+  text: `
+    update fulfillment.fulfillment_order f
+       set state = 'withdrawn', cleared_by = null, cleared_verdict = null, effective_at = null,
+           updated_at = now()
+      from fulfillment.generation g
+     where g.merchant_id = $merchant and g.reship_id = $id
+       and f.merchant_id = g.merchant_id and f.id = g.fulfillment_id and f.generation = g.generation
+       and f.state in ('held', 'open', 'rejected')
+    returning f.id`,
 })
 
 /** Under which name the stock of later generations is reserved. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { accept } from '#kernel/index.ts'
 import { route } from '#platform/index.ts'
 import type { Access, AnyRoute, Context } from '#platform/index.ts'
+import { endReship } from './end-reship.ts'
 import { approveReship, listReships, refuseReship, requestReship } from './reship.ts'
 
 const READ: Access = { kind: 'scope', scope: 'fulfillment:read' }
@@ -13,7 +14,13 @@ const note = z.strictObject({ note: words })
 
 /** Lost parcels shipped again: asked by one person, approved by another. */
 export function reshipRoutes(context: Context): readonly AnyRoute[] {
-  return [listRoute(context), requestRoute(context), approveRoute(context), refuseRoute(context)]
+  return [
+    listRoute(context),
+    requestRoute(context),
+    approveRoute(context),
+    refuseRoute(context),
+    endRoute(context),
+  ]
 }
 
 const listRoute = ({ database, merchant }: Context): AnyRoute =>
@@ -24,7 +31,7 @@ const listRoute = ({ database, merchant }: Context): AnyRoute =>
     access: READ,
     audit: { none: 'read' },
     query: z.strictObject({
-      state: z.enum(['requested', 'approved', 'refused']).optional(),
+      state: z.enum(['requested', 'approved', 'refused', 'ended']).optional(),
       cursor: id.optional(),
       limit: z.coerce.number().int().min(1).max(200).default(50),
     }),
@@ -81,5 +88,21 @@ const refuseRoute = (context: Context): AnyRoute =>
     handle: async ({ params: { id: reship }, body, caller: { actor } }) => {
       const refused = await refuseReship(context, { reship, actor, note: body.note })
       return refused.ok ? accept({ status: 204 }) : refused
+    },
+  })
+
+const endRoute = (context: Context): AnyRoute =>
+  route({
+    method: 'POST',
+    path: '/admin/reships/:id/end',
+    summary: 'End an approved reship that no partner has; its stock is free again',
+    access: OPERATE,
+    audit: { action: 'reship.ended' },
+    params,
+    body: note,
+    handle: async ({ params: { id: reship }, body, caller: { actor } }) => {
+      const ended = await endReship(context, { reship, actor, note: body.note })
+      if (!ended.ok) return ended
+      return accept({ status: 200, body: { fulfillment_id: ended.value.fulfillment } })
     },
   })

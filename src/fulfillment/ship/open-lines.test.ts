@@ -6,6 +6,8 @@ import { read, withTransaction } from '#platform/index.ts'
 import { fulfillmentChecks } from '../checks.ts'
 import { openCompletionLane, runLane } from '../dispatch/dispatch-lane.ts'
 import { laneDeps } from '../dispatch/lane-deps.ts'
+import { returnRejected } from '../dispatch/reject-orders.ts'
+import { withdrawOrder } from '../receive/withdraw-order.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { requestReship } from '../reship/reship.ts'
 import { openWarehouse } from '../warehouse.fixture.ts'
@@ -197,4 +199,24 @@ test('an order that the partner may take later goes to it again by itself, ever 
   expect(await broken()).not.toContain(
     'units that a partner will not ship are with a person, or decided on',
   )
+})
+
+test('what was asked back while its partner refused it does not go there again by itself', async () => {
+  const refused = async (one: Order) => {
+    await house.asOwner(
+      `update fulfillment.fulfillment_order set state = 'rejected' where id = '${one.id}';
+       update fulfillment.line_claim set state = 'rejected' where fulfillment_id = '${one.id}'`,
+    )
+    const answer = { fulfillmentId: one.id, code: 'busy', isRetriable: true }
+    return withTransaction(house.test.database, (tx) => returnRejected(tx, 'main', [answer]))
+  }
+  const wanted = await at.sealed()
+  expect(await refused(wanted)).toMatchObject([{ kind: 'fulfillment.resent' }])
+  expect(await at.stateOf(wanted)).toBe('open')
+  const one = await at.sealed()
+  const wish = { id: newId('cxl'), orderId: one.order, revision: 1, kind: 'cancel' } as const
+  expect(orThrow(await withdrawOrder(house.context, wish))).toMatchObject({ kind: 'recalling' })
+  expect(await refused(one)).toEqual([])
+  expect(await at.stateOf(one)).toBe('rejected')
+  expect(orThrow(await withdrawOrder(house.context, wish))).toMatchObject({ kind: 'withdrawn' })
 })

@@ -12,14 +12,14 @@ import {
   transact,
 } from '#platform/index.ts'
 import type { Context, RowOf, Transaction } from '#platform/index.ts'
-import { notifyWork } from '../fulfillment-statements.ts'
+import { MAY_REOPEN, notifyWork } from '../fulfillment-statements.ts'
 import { stockSubjects } from '../reship/stock-subject.ts'
 import { isWhole } from './inbound-lattice.ts'
 import { lockShipped, selectReleased, selectShippedLines, shipOrders } from './inbox-statements.ts'
 import { decideOpenLines, selectOpenLines } from './open-lines.ts'
 import { UnitBook } from './parcel.ts'
 
-// A rejected order goes to its partner again: only where no line of it is live and no parcel of it left.
+// A rejected order goes to its partner again, by a person's word.
 const reopenRejected = statement({
   name: 'fulfillment.reopen_rejected_order',
   params: { merchant: 'text', id: 'text' },
@@ -28,16 +28,7 @@ const reopenRejected = statement({
     update fulfillment.fulfillment_order f
        set state = 'open', effective_at = greatest(f.effective_at, now()), updated_at = now()
      where f.merchant_id = $merchant and f.id = $id and f.state = 'rejected'
-       and f.cleared_by is not null
-       and not exists (select from fulfillment.line_claim l
-                        where l.merchant_id = f.merchant_id and l.fulfillment_id = f.id
-                          and l.state = 'live')
-       and not exists (select from fulfillment.shipment s
-                        where s.merchant_id = f.merchant_id and s.fulfillment_id = f.id
-                          and s.generation = f.generation)
-       and not exists (select from fulfillment.withdrawal w
-                        where w.merchant_id = f.merchant_id and w.order_id = f.order_id
-                          and w.revision >= f.revision)
+       and ${MAY_REOPEN}
     returning f.id`,
 })
 
