@@ -1,7 +1,8 @@
 // `npm run docs:reliability [-- --soak] [-- --crash]`: runs the simulation, the crash suite, the damaged
 // hand-overs and the mutants, and writes docs/reference/reliability.md from what they measured. `--soak` is the
 // simulation of `npm run soak`, `--crash` the crash suite of `npm run test:crash`; without them the forms of CI.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,30 +23,42 @@ const asked = Object.assign({}, ...given.filter(isKnown).map((name) => forms[nam
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-reliability-'))
 const file = join(folder, 'figures.ndjson')
 writeFileSync(file, '')
-try {
-  for (const suite of [
-    ['src/wire/damage.test.ts'],
-    ['--project', 'simulation'],
+// Two lanes for two cores: nothing here measures speed.
+const lanes = [
+  [['src/wire/damage.test.ts'], ['--project', 'simulation']],
+  [
     ['--project', 'crash'],
     ['--project', 'mutants'],
-  ]) {
-    const began = performance.now()
-    process.stderr.write(`${suite.join(' ')} …\n`)
-    const args = ['node_modules/vitest/vitest.mjs', 'run', ...suite]
-    const env = { ...process.env, ...asked, RELIABILITY_FILE: file }
-    const run = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'], env })
-    process.stderr.write(`  ${Math.round((performance.now() - began) / 1_000)} s\n`)
-    if (run.status !== 0) {
-      process.stderr.write(`reliability: ${suite.join(' ')} failed; nothing was written\n`)
-      process.exit(1)
-    }
+  ],
+]
+try {
+  const failed = (await Promise.all(lanes.map(runAll))).flat()
+  if (failed.length > 0) {
+    process.stderr.write(`reliability: ${failed.join(', ')} failed; nothing was written\n`)
+    process.exitCode = 1
+  } else {
+    const figures = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => figure.parse(JSON.parse(line)))
+    const command = ['npm run docs:reliability', ...(given.length > 0 ? ['--', ...given] : [])]
+    writeFileSync('docs/reference/reliability.md', reliabilityPage(figures, command.join(' ')))
   }
-  const figures = readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => figure.parse(JSON.parse(line)))
-  const command = ['npm run docs:reliability', ...(given.length > 0 ? ['--', ...given] : [])]
-  writeFileSync('docs/reference/reliability.md', reliabilityPage(figures, command.join(' ')))
 } finally {
   rmSync(folder, { recursive: true })
+}
+
+async function runAll(suites: readonly (readonly string[])[]): Promise<readonly string[]> {
+  const failed: string[] = []
+  for (const suite of suites) {
+    const began = performance.now()
+    const args = ['node_modules/vitest/vitest.mjs', 'run', ...suite]
+    const env = { ...process.env, ...asked, RELIABILITY_FILE: file }
+    const run = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'], env })
+    const [code] = await once(run, 'exit')
+    const seconds = Math.round((performance.now() - began) / 1_000)
+    process.stderr.write(`${suite.join(' ')}: ${code === 0 ? 'passed' : 'FAILED'}, ${seconds} s\n`)
+    if (code !== 0) failed.push(suite.join(' '))
+  }
+  return failed
 }
