@@ -3,7 +3,7 @@ import { invariant, systemClock } from '#kernel/index.ts'
 import { approvalCheck, sealProver, startFulfillmentWorker } from '#fulfillment/index.ts'
 import { FLAGS } from '#flags/index.ts'
 import { partnerSecrets } from '#partners/index.ts'
-import { openDatabase, silentLog } from '#platform/index.ts'
+import { keepStatistics, openDatabase, silentLog } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { reviewKeys } from '#wire/index.ts'
@@ -18,6 +18,8 @@ const context: Context = {
   log: silentLog,
   provenance: () => Promise.resolve({ id: 'prv_bench', flagSetVersion: 0 }),
 }
+// As an installation does.
+keepStatistics(context.database, silentLog)
 const worker = await startFulfillmentWorker({
   context,
   flags: { isOn: (key) => FLAGS[key].initial, version: () => 0 },

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { orThrow, systemClock } from '#kernel/index.ts'
+import { batchLane, orThrow, systemClock } from '#kernel/index.ts'
 import { gradePartner, registerPartner } from '#partners/index.ts'
 import { closeDatabase, openDatabase, silentLog } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
@@ -19,6 +19,8 @@ import type { World } from './world.ts'
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const KEYS = reviewKeys(BENCH_MASTER_KEY)
 const SAMPLES_PER_EFFORT_S = 5
+/** Records of one hand-over at most, as the orders worker sends them. */
+const HAND_OVER_MAX = 400
 let made = 0
 
 /**
@@ -113,28 +115,45 @@ async function startPartner(context: Context, folder: string) {
   return child
 }
 
-/** Hands over one effective order at each intended time, whatever the last one does. */
+/**
+ * Approves one effective order at each intended time, whatever the last one does. As the orders worker
+ * does, one hand-over runs at a time and the next takes what was approved meanwhile.
+ */
 async function pace(context: Context, rate: number, seconds: number): Promise<void> {
   const begin = performance.now()
-  const sent: Promise<void>[] = []
+  const lane = batchLane<Approved, null>({
+    batchMax: HAND_OVER_MAX,
+    queueMax: 100_000,
+    run: async (orders) => {
+      await handOver(context, orders)
+      return orders.map(() => null)
+    },
+  })
+  const sent: Promise<null>[] = []
   for (let number = 0; number < rate * seconds; number += 1) {
     const dueMs = begin + (number * 1_000) / rate
     const waitMs = dueMs - performance.now()
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
-    sent.push(handOver(context, 1))
+    const handedOver = lane.submit(approve())
+    if (handedOver) sent.push(handedOver)
   }
   await Promise.all(sent)
 }
 
-async function handOver(context: Context, count: number): Promise<void> {
-  const records = Array.from({ length: count }, () => {
-    made += 1
-    const id = `ord_${String(made).padStart(8, '0')}`
-    const allocations = [{ locationId: 'loc-a', qty: 1 }]
-    const lines = [{ line: 1, sku: 'SKU-00000', qty: 1, allocations }]
-    return record(id, { lines, effectiveAtMs: Date.now(), signing: KEYS.signing })
-  })
-  orThrow(await receiveHandOver(context, KEYS, opened(records)))
+const orderId = (number: number): string => `ord_${String(number).padStart(8, '0')}`
+
+/** An order of one unit whose approval is effective now. */
+function approve() {
+  made += 1
+  const id = orderId(made)
+  const allocations = [{ locationId: 'loc-a', qty: 1 }]
+  const lines = [{ line: 1, sku: 'SKU-00000', qty: 1, allocations }]
+  return record(id, { lines, effectiveAtMs: Date.now(), signing: KEYS.signing })
+}
+type Approved = ReturnType<typeof approve>
+
+async function handOver(context: Context, orders: readonly Approved[]): Promise<void> {
+  orThrow(await receiveHandOver(context, KEYS, opened(orders)))
 }
 
 async function settled(world: World): Promise<void> {
@@ -143,7 +162,8 @@ async function settled(world: World): Promise<void> {
       `select count(*)::int as n from fulfillment.fulfillment_order where state in ('open', 'sealed')`,
     )
     if (Number(row?.['n']) === 0) return
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    // Rarely: the question reads the table, and the database is what is measured.
+    await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }
 
@@ -153,7 +173,7 @@ async function latencies(world: World, from: number) {
         order by extract(epoch from d.settled_at - f.effective_at)) as p
        from fulfillment.fulfillment_order f
        join fulfillment.dispatch d on d.merchant_id = f.merchant_id and d.id = f.dispatch_id
-      where f.order_id > 'ord_${String(from).padStart(8, '0')}'`,
+      where f.order_id > '${orderId(from)}'`,
   )
   const found: unknown = row?.['p']
   const [p50 = Number.NaN, p95 = Number.NaN, p99 = Number.NaN] = Array.isArray(found)
@@ -163,11 +183,19 @@ async function latencies(world: World, from: number) {
 }
 
 async function throughput(context: Context, world: World, count: number): Promise<Figure> {
-  const begin = performance.now()
+  const from = made
   // Handed over faster than it can be sent, while it is sent.
-  for (let handed = 0; handed < count; handed += 200) await handOver(context, 200)
+  for (let handed = 0; handed < count; handed += HAND_OVER_MAX) {
+    await handOver(context, Array.from({ length: HAND_OVER_MAX }, approve))
+  }
   await settled(world)
-  const rate = count / ((performance.now() - begin) / 1_000)
+  const [row] = await world.query(
+    `select count(*) / extract(epoch from max(d.settled_at) - min(f.effective_at)) as rate
+       from fulfillment.fulfillment_order f
+       join fulfillment.dispatch d on d.merchant_id = f.merchant_id and d.id = f.dispatch_id
+      where f.order_id > '${orderId(from)}'`,
+  )
+  const rate = Number(row?.['rate'])
   const goal = '≥ 800 /s (aim 1,500)'
   return {
     name: 'dispatches/s, hand-over included',

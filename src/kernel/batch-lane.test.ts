@@ -41,26 +41,29 @@ test('what comes in one turn goes together, what comes later waits for the end o
   expect(await later).toEqual([6, 8])
 })
 
-test('a run that lets the next begin overlaps with it, and never with two', async () => {
+test('a run that lets the next begin overlaps with it, and three at most run', async () => {
   const { lane, runs, begun } = heldLane({ batchMax: 1 })
-  const all = Promise.all([1, 2, 3, 4].flatMap((item) => lane.submit(item) ?? []))
+  const all = Promise.all([1, 2, 3, 4, 5].flatMap((item) => lane.submit(item) ?? []))
   await turns()
   runs[0]?.letNext()
   runs[0]?.letNext()
   expect(begun()).toEqual([[1], [2]])
   runs[1]?.letNext()
-  expect(begun()).toEqual([[1], [2]])
-  // The later one may end first: the third follows it, and the fourth still waits.
+  expect(begun()).toEqual([[1], [2], [3]])
+  runs[2]?.letNext()
+  expect(begun()).toEqual([[1], [2], [3]])
+  // A later one may end first: the fourth follows it, and the fifth still waits.
   runs[1]?.answer()
   await turns()
-  expect(begun()).toEqual([[1], [2], [3]])
+  expect(begun()).toEqual([[1], [2], [3], [4]])
   runs[0]?.answer()
   await turns()
-  expect(begun()).toEqual([[1], [2], [3]])
-  runs[2]?.answer()
+  expect(begun()).toEqual([[1], [2], [3], [4]])
+  runs[3]?.letNext()
+  expect(begun()).toEqual([[1], [2], [3], [4], [5]])
+  for (const run of runs.slice(2)) run.answer()
   await turns()
-  runs[3]?.answer()
-  expect(await all).toEqual([2, 4, 6, 8])
+  expect(await all).toEqual([2, 4, 6, 8, 10])
 })
 
 test('what comes after a run let the next begin does not wait for its end', async () => {

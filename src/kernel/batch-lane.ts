@@ -15,8 +15,8 @@ type Waiting<T, R> = { item: T; resolve: (answer: R) => void; reject: (fault: un
 /** Called by a run that has sent its last word: the next run may begin before its answer is here. */
 export type LetNext = () => void
 
-/** One run that waits for its last answer, and one behind it: with more, the second would only queue. */
-const RUNNING_MAX = 2
+/** Two runs that wait for their last answers, and one behind them: it hides a flush that takes longer. */
+const RUNNING_MAX = 3
 
 /**
  * One lane: no timer, no delay when idle, at most `batchMax` items a run and `queueMax` waiting.

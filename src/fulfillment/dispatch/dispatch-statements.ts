@@ -167,6 +167,8 @@ export const expireLeases = statement({
     returning id, attempt, intent_at`,
 })
 
+// The first of what is open, by its index: an EXISTS reads the whole table where statistics still know of
+// much that was open.
 /** What a partner's lane has to do now, in one cheap look. */
 export const selectLaneWork = statement({
   name: 'fulfillment.select_lane_work',
@@ -186,9 +188,9 @@ export const selectLaneWork = statement({
            coalesce(bool_or(state = 'unknown' and next_attempt_at <= now()), false) as is_unknown_due,
            coalesce(bool_or(state = 'queued' and next_attempt_at <= now()), false) as is_queued_due,
            coalesce(bool_or(state = 'queued' and ${IS_STOPPED_BY_PROMISE}), false) as is_near,
-           exists (select from fulfillment.fulfillment_order f
-                    where f.merchant_id = $merchant and f.partner_id = $partner
-                      and f.state = 'open' and f.effective_at <= now()) as is_open_due,
+           coalesce((select f.effective_at from fulfillment.fulfillment_order f
+                      where f.merchant_id = $merchant and f.partner_id = $partner and f.state = 'open'
+                      order by f.effective_at limit 1) <= now(), false) as is_open_due,
            exists (select from fulfillment.recall_line
                     where merchant_id = $merchant and partner_id = $partner
                       and state in ('requested', 'in_progress')) as is_recalling
