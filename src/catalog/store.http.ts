@@ -60,7 +60,8 @@ const listRoute = (context: Reading, stock: StockReads, cache: Cache): AnyRoute 
     summary: 'Products for sale. `q` finds words of SKU and title by their beginning.',
     access: { kind: 'public' },
     audit: { none: 'read' },
-    query: cursorQuery.extend({ q: z.string().max(Q_MAX_CHARS).optional() }),
+    // Links to a shop gather parameters of others: those are passed over.
+    query: z.object({ ...cursorQuery.shape, q: z.string().max(Q_MAX_CHARS).optional() }),
     recall: recallFrom(cache),
     handle: async ({ url, query: { q, cursor = '', limit }, headers }) => {
       const rendered = await cache.get(url, async () => {

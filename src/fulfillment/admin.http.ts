@@ -22,7 +22,7 @@ const limit = z.coerce.number().int().min(1).max(200).default(50)
 const id = z.string().min(1).max(64)
 const idParams = z.object({ id })
 const reason = z.string().min(1).max(500)
-const page = z.object({ cursor: id.optional(), limit })
+const page = z.strictObject({ cursor: id.optional(), limit })
 const FULFILLMENT_STATES = [
   'held',
   'open',
@@ -143,7 +143,7 @@ const liftHoldRoute = (context: Context): AnyRoute =>
     access: OPERATE,
     audit: { action: 'fulfillment.release' },
     params: z.object({ id, hold_id: id }),
-    query: z.object({ reason }),
+    query: z.strictObject({ reason }),
     handle: async ({ params, query, caller }) => {
       const lifted = await liftHold(context, {
         fulfillment: params.id,

@@ -30,7 +30,7 @@ const feedRoute = (context: Context): AnyRoute =>
       'What happened, oldest first and without gaps. Read on with `next_cursor`; `after=latest` begins at the end.',
     access: { kind: 'scope', scope: 'events:read' },
     audit: { none: 'read' },
-    query: z.object({
+    query: z.strictObject({
       after,
       kinds: names,
       limit: z.coerce.number().int().min(1).max(500).default(100),
@@ -58,7 +58,7 @@ const streamRoute = (context: Context, streams: EventStreams): AnyRoute =>
     summary: 'The same as server-sent events; `Last-Event-ID` goes on where a stream broke off.',
     access: { kind: 'scope', scope: 'events:read' },
     audit: { none: 'read' },
-    query: z.object({ after, kinds: names }),
+    query: z.strictObject({ after, kinds: names }),
     handle: async ({ query, headers }) => {
       const from = await openFeed(context, headers['last-event-id'] ?? query.after)
       if (!from.ok) return from

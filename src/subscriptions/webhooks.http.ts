@@ -157,7 +157,7 @@ const deleteRoute = ({ context }: WebhookDeps): AnyRoute =>
     access: WRITE,
     audit: { action: 'webhook.deleted' },
     params: idParams,
-    query: z.object({ reason }),
+    query: z.strictObject({ reason }),
     handle: async ({ params, query, caller }) => {
       const by = { subscription: params.id, actor: caller.actor, reason: query.reason }
       const deleted = await deleteSubscription(context, by)

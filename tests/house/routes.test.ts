@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { accept, systemClock } from '#kernel/index.ts'
 import { openDatabase, route, SCOPES, silentLog } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
@@ -18,6 +19,11 @@ const deps = { orders: { context }, authenticator: {}, secrets: {}, isSecure: fa
 >[0]
 const routes = allRoutes(deps)
 
+const passesOver = ({ query }: AnyRoute): boolean => {
+  const { error } = query?.safeParse({ misspelled: 'x' }) ?? {}
+  return query !== undefined && !error?.issues.some((issue) => issue.code === 'unrecognized_keys')
+}
+
 /** What is wrong with the declarations of some routes; one line a fault. */
 function routeFaults(declared: readonly AnyRoute[]): readonly string[] {
   const names = declared.map((one) => `${one.method} ${one.path}`)
@@ -34,6 +40,10 @@ function routeFaults(declared: readonly AnyRoute[]): readonly string[] {
       [one.method === 'GET' && one.body !== undefined, 'reads and takes a body'],
       [one.path.includes(':') && one.params === undefined, 'has parameters without a schema'],
       [one.summary.length < 5, 'has no summary'],
+      [
+        access.kind === 'scope' && passesOver(one),
+        'passes over query parameters that it does not know',
+      ],
     ]
     return faults.flatMap(([isWrong, fault]) => (isWrong ? [`${name} ${fault}`] : []))
   })
@@ -62,4 +72,16 @@ test('the guard sees a route that is open and leaves no trace', () => {
       'POST /admin/x/:id has no summary',
     ]),
   )
+  const scoped = route({
+    method: 'GET',
+    path: '/admin/y',
+    summary: 'what passes over a misspelled filter',
+    access: { kind: 'scope', scope: 'orders:read' },
+    audit: { none: 'read' },
+    query: z.object({}),
+    handle: async () => accept({ status: 200 }),
+  })
+  expect(routeFaults([scoped])).toEqual([
+    'GET /admin/y passes over query parameters that it does not know',
+  ])
 })

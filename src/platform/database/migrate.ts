@@ -90,18 +90,30 @@ async function applyMissing(
  * not answer (`database_unavailable`).
  */
 export async function checkSchema(url: string): Promise<Outcome<{ version: number }>> {
-  const needed = await schemaVersion()
+  const migrations = await readMigrations()
+  const needed = migrations.at(-1)?.version ?? 0
   const client = new Client({ connectionString: url })
   try {
     await client.connect()
-    const rows = await client.query<{ version: number }>(
-      'select coalesce(max(version), 0)::int as version from holdfast_migration.applied',
+    const { rows } = await client.query<{ version: number; checksum: string }>(
+      'select version, checksum from holdfast_migration.applied order by version',
     )
-    const version = rows.rows[0]?.version ?? 0
-    if (version === needed) return accept({ version })
+    const version = rows.at(-1)?.version ?? 0
+    if (version !== needed) {
+      return refuse(
+        'database_schema',
+        `The schema is at ${version}, this build needs ${needed}: run holdfast migrate.`,
+      )
+    }
+    // The newest alone proves nothing: one below it may be missing, or be another file.
+    const applied = new Map(rows.map((row) => [row.version, row.checksum]))
+    const wrong = migrations.find((one) => applied.get(one.version) !== one.checksum)
+    if (!wrong) return accept({ version })
     return refuse(
       'database_schema',
-      `The schema is at ${version}, this build needs ${needed}: run holdfast migrate.`,
+      applied.has(wrong.version)
+        ? `Migration ${wrong.name} was applied from another file than that of this build.`
+        : `Migration ${wrong.name} is missing: run holdfast migrate.`,
     )
   } catch (fault) {
     if (isUnavailable(fault)) return databaseUnavailable()

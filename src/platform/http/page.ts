@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** Query of every list: an opaque cursor from the page before, and how many items. */
-export const cursorQuery = z.object({
+export const cursorQuery = z.strictObject({
   cursor: z.string().min(1).max(200).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
