@@ -124,6 +124,9 @@ test('search finds the beginning of any word, and takes any text', async () => {
   expect(await found('search', '8512')).toEqual(['85123A'])
   expect(await found('search', 'mug WHITE')).toEqual(['85123A'])
   expect(await found('search', 'AB-12')).toEqual(['AB-120'])
+  // A part of a SKU, although PostgreSQL takes `-120` for a number with its sign.
+  expect(await found('search', '120')).toEqual(['AB-120'])
+  expect(await found('search', 'item')).toEqual(['demo.item/7'])
   expect(await found('search', "children's")).toEqual(['AB-120'])
   expect(await found('search', 'café')).toEqual(['demo.item/7'])
   expect(await found('search', 'mug apron')).toEqual([])
