@@ -1,6 +1,7 @@
 // `npm run docs:reliability [-- --soak] [-- --crash]`: runs the simulation, the crash suite, the damaged
 // hand-overs and the mutants, and writes docs/reference/reliability.md from what they measured. `--soak` is the
 // simulation of `npm run soak`, `--crash` the crash suite of `npm run test:crash`; without them the forms of CI.
+// With files of figures (`RELIABILITY_FILE=FILE npm run soak`, and so on) it makes the page of those alone.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,8 @@ const forms = {
   '--soak': { SIMULATION_DISPATCHES: '10000000' },
   '--crash': { CRASH_DISPATCHES: '10000', CRASH_KILLS: '500', CRASH_RESTARTS: '10' },
 }
-const given = process.argv.slice(2)
+const given = process.argv.slice(2).filter((argument) => argument.startsWith('--'))
+const files = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const isKnown = (name: string): name is keyof typeof forms => Object.hasOwn(forms, name)
 const unknown = given.find((name) => !isKnown(name))
 if (unknown !== undefined) {
@@ -20,35 +22,46 @@ if (unknown !== undefined) {
   process.exit(2)
 }
 const asked = Object.assign({}, ...given.filter(isKnown).map((name) => forms[name]))
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-reliability-'))
-const file = join(folder, 'figures.ndjson')
-writeFileSync(file, '')
 // Two lanes for two cores: nothing here measures speed.
-const lanes = [
+const LANES = [
   [['src/wire/damage.test.ts'], ['--project', 'simulation']],
   [
     ['--project', 'crash'],
     ['--project', 'mutants'],
   ],
 ]
-try {
-  const failed = (await Promise.all(lanes.map(runAll))).flat()
-  if (failed.length > 0) {
-    process.stderr.write(`reliability: ${failed.join(', ')} failed; nothing was written\n`)
-    process.exitCode = 1
-  } else {
-    const figures = readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => figure.parse(JSON.parse(line)))
-    const command = ['npm run docs:reliability', ...(given.length > 0 ? ['--', ...given] : [])]
-    writeFileSync('docs/reference/reliability.md', reliabilityPage(figures, command.join(' ')))
+
+if (files.length > 0) {
+  writePage(files.map((file) => readFileSync(file, 'utf8')).join(''), [])
+} else {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-reliability-'))
+  try {
+    const file = join(folder, 'figures.ndjson')
+    writeFileSync(file, '')
+    const failed = (await Promise.all(LANES.map((lane) => runAll(lane, file)))).flat()
+    if (failed.length === 0) writePage(readFileSync(file, 'utf8'), given)
+    else {
+      process.stderr.write(`reliability: ${failed.join(', ')} failed; nothing was written\n`)
+      process.exitCode = 1
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
   }
-} finally {
-  rmSync(folder, { recursive: true })
 }
 
-async function runAll(suites: readonly (readonly string[])[]): Promise<readonly string[]> {
+function writePage(lines: string, options: readonly string[]): void {
+  const figures = lines
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => figure.parse(JSON.parse(line)))
+  const command = ['npm run docs:reliability', ...(options.length > 0 ? ['--', ...options] : [])]
+  writeFileSync('docs/reference/reliability.md', reliabilityPage(figures, command.join(' ')))
+}
+
+async function runAll(
+  suites: readonly (readonly string[])[],
+  file: string,
+): Promise<readonly string[]> {
   const failed: string[] = []
   for (const suite of suites) {
     const began = performance.now()

@@ -71,7 +71,10 @@ export async function openCrashWorld(plan: CrashPlan): Promise<CrashWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-crash-'))
   // Root's database runs as another user, who must be able to come here.
   await chmod(folder, 0o711)
-  const engine = orThrow(await startEmbedded({ dataDir: join(folder, 'data'), forceTcp: true }))
+  const said: string[] = []
+  const log = (line: string): void => void said.push(line)
+  const started = await startEmbedded({ dataDir: join(folder, 'data'), forceTcp: true, log })
+  const engine = orThrow(started)
   orThrow(await migrate(engine.ownerUrl))
   const database = openDatabase(engine.runtimeUrl, { connectionsMax: 4 })
   const context = await createTestContext(database)
@@ -117,7 +120,7 @@ export async function openCrashWorld(plan: CrashPlan): Promise<CrashWorld> {
     }),
     killOne: fleet.killOne,
     stallOne: fleet.stallOne,
-    crashDatabase: () => crashPostgres(engine.dataDir),
+    crashDatabase: () => crashPostgres(engine.dataDir, said),
     heal,
     settled: async () => {
       const { rows } = await database.pool.query<{ count: number }>(
@@ -186,8 +189,13 @@ async function startPartners(folder: string) {
 }
 
 /** SIGQUIT: PostgreSQL ends without a checkpoint, as after a power cut. */
-async function crashPostgres(dataDir: string): Promise<void> {
-  const [first] = (await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')
+async function crashPostgres(dataDir: string, said: readonly string[]): Promise<void> {
+  const file = join(dataDir, 'postgres', 'postmaster.pid')
+  const [first] = (
+    await readFile(file, 'utf8').catch((cause: unknown) => {
+      throw new Error(`no server runs: ${said.slice(-20).join('\n')}`, { cause })
+    })
+  ).split('\n')
   process.kill(Number(first), 'SIGQUIT')
 }
 

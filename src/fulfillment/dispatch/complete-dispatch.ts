@@ -1,5 +1,5 @@
 import { count } from '#telemetry/index.ts'
-import { appendEvents, change, many, withTransaction } from '#platform/index.ts'
+import { appendEvents, change, many, withPipelinedCommit } from '#platform/index.ts'
 import type { Context, NewEvent, Transaction } from '#platform/index.ts'
 import type { RejectedOrder } from './classify-response.ts'
 import {
@@ -44,7 +44,7 @@ export async function completeAll(
   context: Context,
   completions: readonly Completion[],
 ): Promise<readonly Completed[]> {
-  const written = await withTransaction(context.database, (tx) =>
+  const written = await withPipelinedCommit(context.database, (tx) =>
     writeAll(tx, context.merchant, completions),
   )
   countReplays(completions.filter((one) => one.isReplay && written.has(one.dispatchId)).length)
@@ -62,7 +62,7 @@ async function writeAll(
   tx: Transaction,
   merchant: string,
   completions: readonly Completion[],
-): Promise<ReadonlySet<string>> {
+): Promise<{ readonly value: ReadonlySet<string>; readonly written: Promise<unknown> }> {
   const rows = await many(tx, completeDispatches, {
     merchant,
     ids: completions.map((one) => one.dispatchId),
@@ -75,7 +75,11 @@ async function writeAll(
   })
   const written = new Set(rows.map((row) => row.id))
   const done = completions.filter((one) => written.has(one.dispatchId))
-  await writeAttempts(tx, merchant, done)
+  // What does not wait for another's answer travels together: three round trips.
+  const [answers] = await Promise.all([
+    writeAnswers(tx, merchant, done),
+    writeAttempts(tx, merchant, done),
+  ])
   const events = done.map((one): NewEvent => {
     const data = {
       partner_id: one.partner,
@@ -85,8 +89,7 @@ async function writeAll(
     }
     return { subjectId: one.dispatchId, kind: eventKind(one), data }
   })
-  await appendEvents(tx, merchant, [...events, ...(await writeAnswers(tx, merchant, done))])
-  return written
+  return { value: written, written: appendEvents(tx, merchant, [...events, ...answers]) }
 }
 
 const KINDS: Record<NextState['state'], string> = {

@@ -64,11 +64,17 @@ export async function runLane(
   }
   // At most its concurrency is unsettled: what waits beyond that waits open, and can be withdrawn.
   const hasRoom = work.unsettled < partner.concurrencyMax
-  const sealed = work.is_open_due && hasRoom ? await seal(deps, partner) : 0
-  if (!work.is_queued_due && sealed === 0) return started
-  const claimed = await claim(deps, partner)
-  for (const one of claimed) track(settle(deps, completions, sendDispatch(deps, partner, one)))
-  return started + claimed.length + sealed
+  const sealing = work.is_open_due && hasRoom ? seal(deps, partner) : Promise.resolve(0)
+  const send = async (): Promise<number> => {
+    const claimed = await claim(deps, partner)
+    for (const one of claimed) track(settle(deps, completions, sendDispatch(deps, partner, one)))
+    return claimed.length
+  }
+  // What was sealed before leaves meanwhile; where nothing was, this seal leaves at once.
+  const sending = work.is_queued_due ? send() : sealing.then((sealed) => (sealed > 0 ? send() : 0))
+  // Both end before a fault of either is told: what is claimed is sent, and a stop waits for it.
+  await Promise.allSettled([sealing, sending])
+  return started + (await sealing) + (await sending)
 }
 
 /** The hard stop of HDP/1 §1.6.6 for what waits to be sent again, in a paused lane too. */

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -34,17 +35,28 @@ export function connectionUrl(
     : `postgres://${account}@${where.host}:${where.port}/${login.database}?sslmode=disable`
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+const PORT_TRIES = 20
+
+// Below the ports that a system gives to outgoing connections (from 32768 on Linux, RFC 6335's dynamic
+// ports elsewhere): one of those could take the port while the server is down for a moment.
+async function freePort(): Promise<number> {
+  for (let tried = 0; tried < PORT_TRIES; tried += 1) {
+    const port = await bound(randomInt(16_384, 32_768))
+    if (port !== undefined) return port
+  }
+  const any = await bound(0)
+  if (any === undefined) throw new Error('no loopback port is free')
+  return any
+}
+
+/** The port where a server could listen, or undefined where it is taken. */
+function bound(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.once('error', () => resolve(undefined))
+    server.listen(port, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() =>
-        address && typeof address === 'object'
-          ? resolve(address.port)
-          : reject(new Error('a listening server has an address')),
-      )
+      server.close(() => resolve(address && typeof address === 'object' ? address.port : undefined))
     })
   })
 }
