@@ -12,6 +12,7 @@ import { hotSku } from './hot-sku.ts'
 import { intake } from './intake.ts'
 import { latency } from './latency.ts'
 import { reads } from './reads.ts'
+import { river } from './river.ts'
 import { start } from './start.ts'
 import { benchSeed } from './seed.ts'
 import { measuredOn } from './world.ts'
@@ -23,6 +24,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
   'flash-sale': flashSale,
   latency,
   'end-to-end': endToEnd,
+  river,
   dispatch,
   growth,
   reads,
