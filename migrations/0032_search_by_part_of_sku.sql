@@ -5,3 +5,4 @@ alter table catalog.product drop column search;
 alter table catalog.product add column search tsvector generated always as
   (to_tsvector('simple', sku || ' ' || title || ' ' || translate(sku, '-_./:', '     '))) stored;
 create index product_search on catalog.product using gin (search) with (fastupdate = off);
+analyze catalog.product;

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { figure, reliabilityPage } from './reliability-page.ts'
 
 const forms = {
@@ -32,7 +32,10 @@ const LANES = [
 ]
 
 if (files.length > 0) {
-  writePage(files.map((file) => readFileSync(file, 'utf8')).join(''), [])
+  writePage(
+    files.map((file) => readFileSync(file, 'utf8')).join(''),
+    files.map((file) => basename(file)),
+  )
 } else {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-reliability-'))
   try {

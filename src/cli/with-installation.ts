@@ -20,7 +20,7 @@ export function cliConfig(): Config {
 /**
  * Runs a command over the installation and closes it. Without a configured database that is the one
  * a running `up` owns, else the embedded one, started and migrated for as long as the command runs.
- * `signal` is aborted by Ctrl-C or SIGTERM; a second one ends the process at once.
+ * `signal` is aborted by Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
  */
 export async function withInstallation<T>(
   body: (installation: Installation, signal: AbortSignal) => Promise<T>,

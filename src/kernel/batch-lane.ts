@@ -74,7 +74,7 @@ export function batchLane<T, R>(options: {
       for (const one of batch) one.reject(fault)
     }
     running -= 1
-    // One that let the next begin may end first, and then a third may follow.
+    // One that let the next begin may end first, and then another may follow.
     if (isNewest) letNext()
     else startNext()
     if (running === 0 && waiting.length === 0) for (const resolve of idlers.splice(0)) resolve()

@@ -3,6 +3,21 @@ import { statement } from '#platform/index.ts'
 // Every row that a query returns is a violation; it says which thing and what of it.
 const INVARIANTS = [
   {
+    claim: 'what a reship reserves waits for a generation that may still ship',
+    sql: `select m.subject_id as subject, sum(m.reserved_delta) || ' reserved' as detail
+            from inventory.movement m
+           where m.merchant_id = $merchant and m.subject_id like 'rsh\\_%'
+             and not exists (select from fulfillment.generation g
+                              join fulfillment.fulfillment_order f
+                                on f.merchant_id = g.merchant_id and f.id = g.fulfillment_id
+                               and f.generation = g.generation
+                             where g.merchant_id = m.merchant_id and g.reship_id = m.subject_id
+                               and f.state not in ('withdrawn', 'recalled', 'shipped', 'delivered'))
+           group by m.subject_id
+          having sum(m.reserved_delta) <> 0
+           limit 100`,
+  },
+  {
     claim: 'no order line came back more often than it was issued',
     sql: `select r.order_id || ' line ' || r.order_line || ' at ' || r.location_id as subject,
                  r.returned || ' of ' || coalesce(-sum(m.on_hand_delta), 0) as detail

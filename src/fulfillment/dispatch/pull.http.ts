@@ -18,7 +18,7 @@ export function pullRoutes(deps: PullDeps): readonly AnyRoute[] {
       access: { kind: 'signature' },
       audit: { none: 'read' },
       params: z.object({ id: z.string().max(32) }),
-      query: z.strictObject({ key: z.string().regex(/^hfd1-[a-z2-7]{32}$/) }),
+      query: z.object({ key: z.string().regex(/^hfd1-[a-z2-7]{32}$/) }),
       handle: async ({ params, query, headers }) => {
         const message = { partner: params.id, headers, body: new Uint8Array() }
         const verified = await verifyPartner(deps, message)

@@ -11,7 +11,7 @@ import type { ReshipDecision } from './reship.ts'
  * Ends an approved reship that no partner has (it was given back, or waits to be sealed): it never ships, and
  * what was reserved in its name is free again. What shipped before it stays shipped. Refused:
  * `reship_unknown`, `reship_state` where it is not approved, or ended, `fulfillment_state` where it is with
- * a partner or has shipped.
+ * a partner, was rejected by it, or has shipped.
  */
 export async function endReship(
   context: Context,
@@ -27,10 +27,7 @@ export async function endReship(
     if (!ended) {
       const wish = await maybe(tx, selectReship, { merchant, id })
       return wish?.state === 'approved'
-        ? refuse(
-            'fulfillment_state',
-            `${fulfillment} is ${target?.state}: what a partner has is asked back first.`,
-          )
+        ? refuse('fulfillment_state', whyNot(fulfillment, target?.state))
         : refuse('reship_state', `${id} is ${wish?.state}: only an approved reship can be ended.`)
     }
     await releaseStock(tx, merchant, [{ subjectId: id, sourceId: `${id}/ended` }])
@@ -49,3 +46,8 @@ export async function endReship(
     return accept({ fulfillment })
   })
 }
+
+const whyNot = (fulfillment: string, state = 'gone'): string =>
+  state === 'rejected'
+    ? `${fulfillment} is rejected: its units are decided on first.`
+    : `${fulfillment} is ${state}: what a partner has is asked back first.`

@@ -34,9 +34,10 @@ const RESHIP = {
   note: 'text?',
 } as const
 
-// An approved one is ended where its generation was withdrawn: no other generation can follow it.
+// An approved one is ended where its generation was taken back: no other generation can follow it.
 const STATE = `
-  case when r.state = 'approved' and f.generation = r.generation and f.state = 'withdrawn'
+  case when r.state = 'approved' and f.generation = r.generation
+            and f.state in ('withdrawn', 'recalled')
        then 'ended' else r.state end`
 
 /** One wish with its order. */
@@ -98,7 +99,7 @@ export const withdrawReship = statement({
       from fulfillment.generation g
      where g.merchant_id = $merchant and g.reship_id = $id
        and f.merchant_id = g.merchant_id and f.id = g.fulfillment_id and f.generation = g.generation
-       and f.state in ('held', 'open', 'rejected')
+       and f.state in ('held', 'open')
     returning f.id`,
 })
 

@@ -37,7 +37,13 @@ export function keepStatistics(
     while (!signal.aborted) {
       await pause(pollMs, undefined, { signal, ref: false }).catch(() => undefined)
       try {
-        while (!signal.aborted && (await analyzeGrownTable(database)) !== undefined) continue
+        let last: string | undefined
+        let next = await analyzeGrownTable(database)
+        // One that comes twice running grows as fast as we look: it has its turn at the next look.
+        while (!signal.aborted && next !== undefined && next !== last) {
+          last = next
+          next = await analyzeGrownTable(database)
+        }
       } catch (fault) {
         if (!isUnavailable(fault)) log.warn({ err: fault }, 'statistics could not be refreshed')
       }

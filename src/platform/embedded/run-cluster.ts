@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { accept, refuse } from '#kernel/index.ts'
-import type { Outcome, Refusal } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
 import { copyBinaries, findBinaries } from './binaries.ts'
 import type { Binaries } from './binaries.ts'
 import { stopLeftovers } from './cluster-processes.ts'
@@ -96,12 +96,10 @@ async function launchSomewhere(
     const where = await chooseConnection(place.sockets, forceTcp)
     const launched = await launchPostmaster(place, binaries, where)
     if (launched.ok) return accept({ where, postmaster: launched.value })
-    if (!isPortTaken(where, launched.refusal) || attempt === PORT_ATTEMPTS) return launched
+    const isPortTaken = !isSocket(where) && /could not bind/.test(launched.refusal.detail)
+    if (!isPortTaken || attempt === PORT_ATTEMPTS) return launched
   }
 }
-
-const isPortTaken = (where: Connection, { detail }: Refusal): boolean =>
-  !isSocket(where) && /could not bind/.test(detail)
 
 /** Starts the server again where it ends unasked; clients meet the same address. */
 function supervise(
@@ -128,8 +126,6 @@ function supervise(
       else {
         log(launched.refusal.detail)
         await pause(RESTART_PAUSE_MS * deaths)
-        // Whoever has our port leaves it again; the server did not die of it.
-        if (isPortTaken(server.where, launched.refusal)) deaths -= 1
       }
     }
     log('PostgreSQL keeps ending; it is left down. Restart Holdfast once its log is understood.')

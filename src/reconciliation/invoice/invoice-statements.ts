@@ -56,10 +56,13 @@ export const selectShipped = statement({
   text: `
     with given as (
       select f.partner_id, f.order_id, x ->> 'sku' as sku,
-             sum((x ->> 'qty')::bigint * f.generation) as units
-        from fulfillment.fulfillment_order f, jsonb_array_elements(f.lines) x
+             sum((x ->> 'qty')::bigint * g.given) as units
+        from fulfillment.fulfillment_order f, jsonb_array_elements(f.lines) x,
+             -- A generation that no partner has does not take back the one that shipped before it.
+             lateral (select f.generation - case when f.state in
+                        ('sealed', 'accepted', 'shipped', 'delivered') then 0 else 1 end as given) g
        where f.merchant_id = $merchant and f.order_id = any($orders) and f.partner_id = any($partners)
-         and f.state in ('sealed', 'accepted', 'shipped', 'delivered')
+         and g.given > 0
        group by 1, 2, 3
     ), shipped as (
       select f.partner_id, f.order_id, x ->> 'sku' as sku, sum((x ->> 'qty')::bigint) as units,
