@@ -75,11 +75,8 @@ describe('real processes, real PostgreSQL, faulty wires', () => {
         }
         // The moments are random and no assertion rests on a clock.
         await pause(PAUSE_MS * (0.5 + world.random()))
-        // Kills keep pace with the work, so that they fall into all of it.
-        if (killsOf(world) > KILLS * (settled / DISPATCHES + 0.1)) continue
-        if (world.random() < 0.25) world.stallOne(world.random() * 6_000)
-        else world.killOne()
-        // One at a time: where kills ran ahead, the next crash waits until the last is recovered from.
+        // Before the kills are paced, or it never comes where dispatchers kill themselves ahead of the work;
+        // one at a time: the next waits until the database has answered again.
         if (
           counted !== undefined &&
           crashes < DATABASE_CRASHES &&
@@ -88,6 +85,10 @@ describe('real processes, real PostgreSQL, faulty wires', () => {
           await world.crashDatabase()
           crashes += 1
         }
+        // Kills keep pace with the work, so that they fall into all of it.
+        if (killsOf(world) > KILLS * (settled / DISPATCHES + 0.1)) continue
+        if (world.random() < 0.25) world.stallOne(world.random() * 6_000)
+        else world.killOne()
       }
       world.heal()
       const healedMs = performance.now()
