@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
 import { recordStock } from '#inventory/index.ts'
-import { read, withTransaction } from '#platform/index.ts'
-import { fulfillmentChecks } from '../checks.ts'
+import { withTransaction } from '#platform/index.ts'
 import { freeLines } from '../recall/free-lines.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { parcelsOf, SKUS } from '../ship/parcels.fixture.ts'
@@ -26,16 +25,7 @@ afterAll(() => house.stop())
 
 /** A shipped order whose reship two people have approved: it waits to be sealed. */
 async function reshipped(): Promise<Order & { readonly reship: string }> {
-  const one = await at.sealed()
-  await at.ship(one, {
-    name: 'first',
-    lines: [
-      [1, 3],
-      [2, 2],
-    ],
-    isLive: true,
-  })
-  await at.apply()
+  const one = await at.shipped()
   const asked = await requestReship(house.context, {
     fulfillment: one.id,
     actor: 'person:ada',
@@ -49,27 +39,13 @@ async function reshipped(): Promise<Order & { readonly reship: string }> {
 const end = (reship: string) =>
   endReship(house.context, { reship, actor: 'person:eve', note: 'it was found' })
 const code = (expected: string) => ({ ok: false, refusal: { code: expected } })
-const reservedFor = async (subject: string) =>
-  (
-    await house.query(
-      `select coalesce(sum(reserved_delta), 0)::int as n from inventory.movement where subject_id = '${subject}'`,
-    )
-  )[0]?.['n']
-const broken = async (): Promise<readonly string[]> => {
-  const found = await Promise.all(
-    fulfillmentChecks.map(async ({ claim, find }) =>
-      (await read(house.test.database, find, { merchant: 'main' })).length > 0 ? [claim] : [],
-    ),
-  )
-  return found.flat()
-}
 const seal = () => sealBatch(house.context, 'shipco', house.deps)
 
 test('a reship that its partner gave back can be ended: it never ships, and its stock is free', async () => {
   const one = await reshipped()
   await seal()
   expect(await end(one.reship)).toMatchObject(code('fulfillment_state'))
-  expect(await reservedFor(one.reship)).toBe(5)
+  expect(await at.reservedFor(one.reship)).toBe(5)
   const [row] = await house.query(
     `select dispatch_id from fulfillment.fulfillment_order where id = '${one.id}'`,
   )
@@ -83,7 +59,7 @@ test('a reship that its partner gave back can be ended: it never ships, and its 
     freeLines(tx, 'main', String(row?.['dispatch_id']), [one.id]),
   )
   expect(orThrow(await end(one.reship))).toEqual({ fulfillment: one.id })
-  expect(await reservedFor(one.reship)).toBe(0)
+  expect(await at.reservedFor(one.reship)).toBe(0)
   await seal()
   expect(await at.stateOf(one)).toBe('withdrawn')
   expect(await end(one.reship)).toMatchObject(code('reship_state'))
@@ -94,7 +70,7 @@ test('a reship that its partner gave back can be ended: it never ships, and its 
     `select actor, reason from platform.audit where subject_id = '${one.reship}' and action = 'reship.ended'`,
   )
   expect(audit).toEqual([{ actor: 'person:eve', reason: 'it was found' }])
-  expect(await broken()).toEqual([])
+  expect(await at.broken()).toEqual([])
 })
 
 test('ended while it is sealed, a reship is with its partner and reserved, or neither', async () => {
@@ -103,9 +79,9 @@ test('ended while it is sealed, a reship is with its partner and reserved, or ne
     const [ended] = await Promise.all([end(one.reship), seal(), seal()])
     expect(ended.ok ? 'fulfillment_state' : ended.refusal.code).toBe('fulfillment_state')
     expect(await at.stateOf(one)).toBe(ended.ok ? 'withdrawn' : 'sealed')
-    expect(await reservedFor(one.reship)).toBe(ended.ok ? 0 : 5)
+    expect(await at.reservedFor(one.reship)).toBe(ended.ok ? 0 : 5)
   }
-  expect(await broken()).toEqual([])
+  expect(await at.broken()).toEqual([])
 })
 
 test('only an approved reship is ended', async () => {

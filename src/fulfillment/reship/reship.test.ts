@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
 import { recordStock } from '#inventory/index.ts'
-import { read, withTransaction } from '#platform/index.ts'
-import { fulfillmentChecks } from '../checks.ts'
+import { withTransaction } from '#platform/index.ts'
 import { withdrawOrder } from '../receive/withdraw-order.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { parcelsOf, SKUS } from '../ship/parcels.fixture.ts'
@@ -28,16 +27,7 @@ async function receive(quantity: number): Promise<void> {
 }
 /** An order that has shipped whole. */
 async function shipped(): Promise<Order> {
-  const one = await at.sealed()
-  await at.ship(one, {
-    name: 'first',
-    lines: [
-      [1, 3],
-      [2, 2],
-    ],
-    isLive: true,
-  })
-  await at.apply()
+  const one = await at.shipped()
   expect(await at.stateOf(one)).toBe('shipped')
   return one
 }
@@ -59,12 +49,6 @@ const claimsOf = (one: Order) =>
   house.query(
     `select generation, state from fulfillment.line_claim where fulfillment_id = '${one.id}' order by 1`,
   )
-const reservedFor = async (subject: string) =>
-  (
-    await house.query(
-      `select coalesce(sum(reserved_delta), 0)::int as n from inventory.movement where subject_id = '${subject}'`,
-    )
-  )[0]?.['n']
 
 test('a lost parcel ships again under a new order key, once two people have said so', async () => {
   const one = await shipped()
@@ -73,7 +57,7 @@ test('a lost parcel ships again under a new order key, once two people have said
   expect(await approve(id, 'person:ada')).toMatchObject(code('reship_same_person'))
   expect(await generationOf(one)).toBe(1)
   expect(orThrow(await approve(id, 'person:bob'))).toEqual({ fulfillment: one.id, generation: 2 })
-  expect(await reservedFor(id)).toBe(5)
+  expect(await at.reservedFor(id)).toBe(5)
   expect(await at.openCasesOf(one)).toEqual([])
   // It waits to be sealed, and yet it has shipped once: nobody takes it back.
   const wish = { id: newId('cxl'), orderId: one.order, revision: 1, kind: 'cancel' } as const
@@ -107,7 +91,7 @@ test('a lost parcel ships again under a new order key, once two people have said
   await at.apply()
   expect(await at.stateOf(one)).toBe('shipped')
   expect(await at.suspicions(one)).toBe(0)
-  expect(await reservedFor(id)).toBe(0)
+  expect(await at.reservedFor(id)).toBe(0)
   // The first dispatch has no live line any more: what ships by it now is a double.
   await at.ship(one, { name: 'found', lines: [[1, 1]], isLive: true })
   await at.apply()
@@ -137,11 +121,8 @@ test('asked and approved by many at once it is one generation, one live line and
   expect((await claimsOf(one)).filter((row) => row['state'] === 'live')).toEqual([
     { generation: 2, state: 'live' },
   ])
-  expect(await reservedFor(id)).toBe(5)
-  const broken: string[] = []
-  for (const { claim, find } of fulfillmentChecks) {
-    if ((await read(house.test.database, find, { merchant: 'main' })).length > 0) broken.push(claim)
-  }
+  expect(await at.reservedFor(id)).toBe(5)
+  const broken = await at.broken()
   expect(broken).not.toContain('a line is live in one dispatch')
   expect(broken).not.toContain('an order with a partner has a live claim of its dispatch')
 })
@@ -196,7 +177,7 @@ test('without stock at the approved place nothing is approved, and a refused wis
   expect(await approve(id, 'person:bob')).toMatchObject(code('sku_quarantined'))
   await house.asOwner(`update inventory.stock set quarantined_at = null`)
   expect(await generationOf(one)).toBe(1)
-  expect(await reservedFor(id)).toBe(0)
+  expect(await at.reservedFor(id)).toBe(0)
   const no = { reship: id, actor: 'person:ada', note: 'it has arrived' }
   expect(await refuseReship(house.context, no)).toMatchObject({ ok: true })
   expect(await refuseReship(house.context, no)).toMatchObject(code('reship_state'))

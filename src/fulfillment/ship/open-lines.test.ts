@@ -2,8 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
 import { findPartner } from '#partners/index.ts'
 import { recordStock, reserveStock } from '#inventory/index.ts'
-import { read, withTransaction } from '#platform/index.ts'
-import { fulfillmentChecks } from '../checks.ts'
+import { withTransaction } from '#platform/index.ts'
 import { openCompletionLane, runLane } from '../dispatch/dispatch-lane.ts'
 import { laneDeps } from '../dispatch/lane-deps.ts'
 import { returnRejected } from '../dispatch/reject-orders.ts'
@@ -23,15 +22,6 @@ beforeAll(async () => {
   at = parcelsOf(house)
 })
 afterAll(() => house.stop())
-
-const broken = async () => {
-  const found: string[] = []
-  for (const { claim, find } of fulfillmentChecks) {
-    const rows = await read(house.test.database, find, { merchant: 'main' })
-    if (rows.length > 0) found.push(claim)
-  }
-  return found
-}
 
 /** Reserves the stock of an order, as taking it would have. */
 async function reserve(one: Order): Promise<void> {
@@ -196,7 +186,7 @@ test('an order that the partner may take later goes to it again by itself, ever 
   expect(await at.stateOf(one)).toBe('rejected')
   expect(await at.openCasesOf(one)).toEqual(['partial_rejection'])
   expect((await house.ledger()).filter((row) => row.fulfillment_id === one.id)).toEqual([])
-  expect(await broken()).not.toContain(
+  expect(await at.broken()).not.toContain(
     'units that a partner will not ship are with a person, or decided on',
   )
 })

@@ -1,5 +1,7 @@
 // Orders at a partner, and what the partner tells of them, for the tests of parcels.
 import { newId, orThrow } from '#kernel/index.ts'
+import { read } from '#platform/index.ts'
+import { fulfillmentChecks } from '../checks.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { record } from '../warehouse.fixture.ts'
 import type { Warehouse } from '../warehouse.fixture.ts'
@@ -106,5 +108,49 @@ export function parcelsOf(house: Warehouse) {
     )
     return rows.map((row) => row['kind'])
   }
-  return { sealed, tell, lineOf, ship, short, apply, stateOf, countOf, suspicions, openCasesOf }
+  /** An order that has shipped whole by a parcel `first`. */
+  async function shipped(): Promise<Order> {
+    const one = await sealed()
+    await ship(one, {
+      name: 'first',
+      lines: [
+        [1, 3],
+        [2, 2],
+      ],
+      isLive: true,
+    })
+    await apply()
+    return one
+  }
+  /** The claims of this domain that do not hold now. */
+  async function broken(): Promise<readonly string[]> {
+    const found: string[] = []
+    for (const { claim, find } of fulfillmentChecks) {
+      if ((await read(house.test.database, find, { merchant: 'main' })).length > 0)
+        found.push(claim)
+    }
+    return found
+  }
+  /** Units that are reserved in the name of a subject. */
+  async function reservedFor(subject: string): Promise<unknown> {
+    const [row] = await house.query(
+      `select coalesce(sum(reserved_delta), 0)::int as n from inventory.movement where subject_id = '${subject}'`,
+    )
+    return row?.['n']
+  }
+  return {
+    shipped,
+    broken,
+    reservedFor,
+    sealed,
+    tell,
+    lineOf,
+    ship,
+    short,
+    apply,
+    stateOf,
+    countOf,
+    suspicions,
+    openCasesOf,
+  }
 }
