@@ -6,6 +6,8 @@ export const CASE_KINDS = [
   'discrepancy',
   'short_shipment',
   'overdue_shipment',
+  'overdue_dispatch',
+  'overdue_recall',
   'unmatched_shipment',
   'parcel_without_lines',
   'partial_rejection',

@@ -1,5 +1,6 @@
 import { read, statement } from '#platform/index.ts'
 import type { Database } from '#platform/index.ts'
+import { IS_OVERDUE, WAITS_FOR_A_PERSON } from './overdue/overdue-statements.ts'
 
 const selectOldest = statement({
   name: 'fulfillment.select_oldest_items',
@@ -57,8 +58,7 @@ const countOverdue = statement({
   row: { state: 'text', count: 'int8' },
   text: `
     select state, count(*) as count from fulfillment.dispatch
-     where merchant_id = $merchant and state in ('needs_operator', 'quarantined')
-       and coalesce(intent_at, sealed_at) < now() - interval '15 minutes'
+     where merchant_id = $merchant and ${WAITS_FOR_A_PERSON} and ${IS_OVERDUE}
      group by state`,
 })
 

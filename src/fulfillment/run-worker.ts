@@ -1,5 +1,6 @@
 import { listPartners } from '#partners/index.ts'
 import { applyInbox } from './ship/apply-inbox.ts'
+import { watchOverdue } from './overdue/watch-overdue.ts'
 import { watchUnaccepted, watchUnshipped } from './promise/watch-promises.ts'
 import { openCompletionLane, runLane } from './dispatch/dispatch-lane.ts'
 import { assertShipOnceIndex } from './seal/ship-once-index.ts'
@@ -64,6 +65,7 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
   const watchers = {
     unaccepted: atMostEverySecond(deps, () => watchUnaccepted(deps)),
     unshipped: atMostEverySecond(deps, () => watchUnshipped(deps)),
+    overdue: atMostEverySecond(deps, () => watchOverdue(deps.context)),
   }
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -76,6 +78,7 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
       }
       startLane('promises not accepted', watchers.unaccepted)
       startLane('promises not kept', watchers.unshipped)
+      startLane('work lists', watchers.overdue)
       startLane('inbox', () => applyInbox(deps.context))
       if (await signal.wait(pollMs)) wakes += 1
     }
@@ -94,7 +97,7 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
   }
 }
 
-// A promise is a matter of hours: the wakes of a busy worker need not look at it each time.
+// Promises and work lists are a matter of hours and minutes: the wakes of a busy worker need not look at it each time.
 function atMostEverySecond(
   { context: { clock } }: Pick<WorkerDeps, 'context'>,
   round: () => Promise<number>,

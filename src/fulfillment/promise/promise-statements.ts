@@ -1,4 +1,5 @@
 import { jsonOf, statement } from '#platform/index.ts'
+import { goodsMinor } from '../goods-value.ts'
 import { IS_STOPPED_BY_PROMISE, NEAR_PROMISE } from './near-promise.ts'
 
 /** Stops what waits to be sent again although its promise is near, at most 100 dispatches. */
@@ -48,9 +49,7 @@ const FACTS_OF_RAISED = `
                        from fulfillment.hold h, unnest(h.reasons) as reason
                       where h.merchant_id = r.merchant_id and h.fulfillment_id = r.id
                         and h.released_at is null), '[]') as holds,
-           (select sum((x ->> 'qty')::bigint * (l ->> 'unit_price_minor')::bigint)
-              from jsonb_array_elements(r.lines) x
-              join jsonb_array_elements(o.lines) l on l ->> 'line' = x ->> 'line_id')::int8 as amount,
+           ${goodsMinor('r.lines', 'o.lines')} as amount,
            o.currency
       from raised r
       left join fulfillment.dispatch d on d.merchant_id = r.merchant_id and d.id = r.dispatch_id

@@ -1,4 +1,5 @@
 import { statement } from '#platform/index.ts'
+import { goodsMinor } from '../goods-value.ts'
 import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 import { IS_OPEN } from './line-statements.ts'
 
@@ -202,11 +203,10 @@ export const selectLineWorth = statement({
   params: { merchant: 'text', fulfillments: 'text[]' },
   row: { id: 'text', amount: 'int8', currency: 'text' },
   text: `
-    select f.id, sum((x ->> 'qty')::bigint * (l ->> 'unit_price_minor')::bigint)::int8 as amount, o.currency
-      from fulfillment.fulfillment_order f
-      join orders."order" o on o.merchant_id = f.merchant_id and o.id = f.order_id
-     cross join jsonb_array_elements(f.lines) x
-      join jsonb_array_elements(o.lines) l on l ->> 'line' = x ->> 'line_id'
-     where f.merchant_id = $merchant and f.id = any($fulfillments)
-     group by f.id, o.currency`,
+    select id, amount, currency
+      from (select f.id, ${goodsMinor('f.lines', 'o.lines')} as amount, o.currency
+              from fulfillment.fulfillment_order f
+              join orders."order" o on o.merchant_id = f.merchant_id and o.id = f.order_id
+             where f.merchant_id = $merchant and f.id = any($fulfillments)) worth
+     where amount is not null`,
 })
