@@ -90,19 +90,23 @@ const SHIPMENT = {
   tracking_number: 'text?',
   lines: jsonOf<readonly FulfillmentLine[]>(),
   shipped_at: 'timestamptz',
+  delivered_at: 'timestamptz?',
   recorded_at: 'timestamptz',
 } as const
-const SHIPMENT_COLUMNS = `id, partner_id, partner_shipment_id, fulfillment_id, dispatch_id, carrier,
-  tracking_number, lines, shipped_at, recorded_at`
+const SHIPMENT_COLUMNS = `s.id, s.partner_id, s.partner_shipment_id, s.fulfillment_id, s.dispatch_id, s.carrier,
+  s.tracking_number, s.lines, s.shipped_at, p.delivered_at, s.recorded_at`
+const SHIPMENTS = `fulfillment.shipment s
+  left join fulfillment.parcel_delivery p on p.merchant_id = s.merchant_id and p.partner_id = s.partner_id
+   and p.partner_shipment_id = s.partner_shipment_id and p.shipment_id = s.id`
 
 const listShipmentsOf = statement({
   name: 'fulfillment.list_shipments_of_orders',
   params: { merchant: 'text', ids: 'text[]' },
   row: SHIPMENT,
   text: `
-    select ${SHIPMENT_COLUMNS} from fulfillment.shipment
-     where merchant_id = $merchant and fulfillment_id = any($ids)
-     order by id`,
+    select ${SHIPMENT_COLUMNS} from ${SHIPMENTS}
+     where s.merchant_id = $merchant and s.fulfillment_id = any($ids)
+     order by s.id`,
 })
 
 const listAllShipments = statement({
@@ -110,9 +114,9 @@ const listAllShipments = statement({
   params: { merchant: 'text', before: 'text?', limit: 'int4' },
   row: SHIPMENT,
   text: `
-    select ${SHIPMENT_COLUMNS} from fulfillment.shipment
-     where merchant_id = $merchant and ($before is null or id < $before)
-     order by id desc
+    select ${SHIPMENT_COLUMNS} from ${SHIPMENTS}
+     where s.merchant_id = $merchant and ($before is null or s.id < $before)
+     order by s.id desc
      limit $limit`,
 })
 
@@ -129,7 +133,7 @@ const countByState = statement({
 export type FulfillmentRow = RowOf<typeof ORDER>
 /** A hold with its release, if any. */
 export type HoldRow = RowOf<typeof listHolds.row>
-/** A parcel. */
+/** A parcel; `delivered_at` where its partner has told that it arrived. */
 export type ShipmentRow = RowOf<typeof SHIPMENT>
 /** A page of a list that goes from the newest to the oldest id. */
 export type Page = { readonly before?: string; readonly limit: number }

@@ -19,11 +19,15 @@ export async function orderStage(
   merchant: string,
   orderId: string,
 ): Promise<string> {
-  const { fulfillments } = await orderFulfillmentStory(database, merchant, orderId)
-  // A later generation that was ended leaves what shipped before it.
+  const { fulfillments, shipments } = await orderFulfillmentStory(database, merchant, orderId)
+  // A later generation that was ended leaves what shipped before it, and that may have arrived since.
+  const before = (id: string): string =>
+    shipments.every((one) => one.fulfillment_id !== id || one.delivered_at !== null)
+      ? 'delivered'
+      : 'shipped'
   const states = new Set(
     fulfillments.map((one) =>
-      one.state === 'withdrawn' && one.generation > 1 ? 'shipped' : one.state,
+      one.state === 'withdrawn' && one.generation > 1 ? before(one.id) : one.state,
     ),
   )
   return STAGES.find(([state]) => states.has(state))?.[1] ?? 'placed'

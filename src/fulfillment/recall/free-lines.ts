@@ -42,15 +42,15 @@ export async function freeLines(
   const back = freed.filter((one) => held.has(one.fulfillment_id))
   for (const [cause, reason] of Object.entries(HELD_FOR_A_PERSON)) {
     const ours = back.filter((one) => one.cause === cause)
-    if (ours.length === 0) continue
-    await change(tx, insertHolds, {
-      merchant,
-      ids: ours.map(() => newId('hold')),
-      fulfillments: ours.map((one) => one.fulfillment_id),
-      kind: 'operator',
-      reasons: ours.map(() => JSON.stringify([reason])),
-      actor: ours[0]?.actor ?? 'recall',
-    })
+    for (const [actor, theirs] of Map.groupBy(ours, (one) => one.actor ?? 'recall'))
+      await change(tx, insertHolds, {
+        merchant,
+        ids: theirs.map(() => newId('hold')),
+        fulfillments: theirs.map((one) => one.fulfillment_id),
+        kind: 'operator',
+        reasons: theirs.map(() => JSON.stringify([reason])),
+        actor,
+      })
   }
   const orders = [...new Set(back.map((one) => one.order_id))].toSorted()
   if (orders.length > 0) await settleOrders(tx, merchant, orders)

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
-import { recordStock } from '#inventory/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import { withdrawOrder } from '../receive/withdraw-order.ts'
 import { approveReship, requestReship } from '../reship/reship.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
-import { parcelsOf, SKUS } from '../ship/parcels.fixture.ts'
+import { parcelsOf } from '../ship/parcels.fixture.ts'
 import type { Order } from '../ship/parcels.fixture.ts'
 import { resendRejected } from '../ship/settle-open-lines.ts'
 import { openWarehouse } from '../warehouse.fixture.ts'
@@ -18,10 +17,7 @@ let at: ReturnType<typeof parcelsOf>
 beforeAll(async () => {
   house = await openWarehouse({ isDeaf: true })
   at = parcelsOf(house)
-  const lines = SKUS.map((sku) => ({ sku, locationId: 'loc-shipco', quantity: 100 }))
-  await withTransaction(house.test.database, async (tx) =>
-    orThrow(await recordStock(tx, 'main', { id: newId('adj'), kind: 'receive', lines }, 'test')),
-  )
+  await at.receive(100)
 })
 afterAll(() => house.stop())
 

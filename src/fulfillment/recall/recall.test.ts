@@ -53,6 +53,29 @@ test('a dispatch that never left is taken back without a call, and the rest of i
   expect(await house.violations()).toEqual([])
 })
 
+test('what two people asked back together is held in the name of each', async () => {
+  await house.handOver(record('ord_f'), record('ord_g'))
+  await seal()
+  await house.query(
+    `insert into fulfillment.recall_line
+       (merchant_id, dispatch_id, fulfillment_id, order_id, partner_id, cause, actor, reason)
+     select merchant_id, dispatch_id, fulfillment_id, order_id, 'shipco', 'operator',
+            case order_id when 'ord_f' then 'ann' else 'bob' end, 'x'
+       from fulfillment.line_claim where order_id in ('ord_f', 'ord_g')`,
+  )
+  await house.start()
+  for (const order of ['ord_f', 'ord_g']) await house.reaches(order, { order: 'held' })
+  const holds = await house.query(
+    `select f.order_id, h.placed_by from fulfillment.hold h
+       join fulfillment.fulfillment_order f on f.id = h.fulfillment_id
+      where f.order_id in ('ord_f', 'ord_g') order by 1`,
+  )
+  expect(holds).toEqual([
+    { order_id: 'ord_f', placed_by: 'ann' },
+    { order_id: 'ord_g', placed_by: 'bob' },
+  ])
+})
+
 test('a later HOLD asks for its order alone: the rest of the dispatch stays with the partner', async () => {
   await house.handOver(record('ord_d'), record('ord_e'))
   await house.start()

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { newId, orThrow } from '#kernel/index.ts'
-import { recordStock } from '#inventory/index.ts'
+import { orThrow } from '#kernel/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import { freeLines } from '../recall/free-lines.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
-import { parcelsOf, SKUS } from '../ship/parcels.fixture.ts'
+import { parcelsOf } from '../ship/parcels.fixture.ts'
 import type { Order } from '../ship/parcels.fixture.ts'
 import { openWarehouse } from '../warehouse.fixture.ts'
 import type { Warehouse } from '../warehouse.fixture.ts'
@@ -16,10 +15,7 @@ let at: ReturnType<typeof parcelsOf>
 beforeAll(async () => {
   house = await openWarehouse({ isDeaf: true })
   at = parcelsOf(house)
-  const lines = SKUS.map((sku) => ({ sku, locationId: 'loc-shipco', quantity: 900 }))
-  await withTransaction(house.test.database, async (tx) =>
-    orThrow(await recordStock(tx, 'main', { id: newId('adj'), kind: 'receive', lines }, 'test')),
-  )
+  await at.receive(900)
 })
 afterAll(() => house.stop())
 

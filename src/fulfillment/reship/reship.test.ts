@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
-import { recordStock } from '#inventory/index.ts'
-import { withTransaction } from '#platform/index.ts'
 import { withdrawOrder } from '../receive/withdraw-order.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
-import { parcelsOf, SKUS } from '../ship/parcels.fixture.ts'
+import { parcelsOf } from '../ship/parcels.fixture.ts'
 import type { Order } from '../ship/parcels.fixture.ts'
 import { openWarehouse } from '../warehouse.fixture.ts'
 import type { Warehouse } from '../warehouse.fixture.ts'
@@ -15,16 +13,10 @@ let at: ReturnType<typeof parcelsOf>
 beforeAll(async () => {
   house = await openWarehouse({ isDeaf: true })
   at = parcelsOf(house)
-  await receive(500)
+  await at.receive(500)
 })
 afterAll(() => house.stop())
 
-async function receive(quantity: number): Promise<void> {
-  const lines = SKUS.map((sku) => ({ sku, locationId: 'loc-shipco', quantity }))
-  await withTransaction(house.test.database, async (tx) =>
-    orThrow(await recordStock(tx, 'main', { id: newId('adj'), kind: 'receive', lines }, 'test')),
-  )
-}
 /** An order that has shipped whole. */
 async function shipped(): Promise<Order> {
   const one = await at.shipped()

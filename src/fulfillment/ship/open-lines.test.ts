@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId, orThrow } from '#kernel/index.ts'
 import { findPartner } from '#partners/index.ts'
-import { recordStock, reserveStock } from '#inventory/index.ts'
+import { reserveStock } from '#inventory/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import { openCompletionLane, runLane } from '../dispatch/dispatch-lane.ts'
 import { laneDeps } from '../dispatch/lane-deps.ts'
@@ -25,11 +25,7 @@ afterAll(() => house.stop())
 
 /** Reserves the stock of an order, as taking it would have. */
 async function reserve(one: Order): Promise<void> {
-  const receipt = SKUS.map((sku) => ({ sku, locationId: 'loc-shipco', quantity: 100 }))
-  await withTransaction(house.test.database, async (tx) => {
-    const document = { id: newId('adj'), kind: 'receive', lines: receipt } as const
-    orThrow(await recordStock(tx, 'main', document, 'test'))
-  })
+  await at.receive(100)
   const lines = ORDERED.map((qty, index) => ({ lineNo: index + 1, sku: SKUS[index] ?? 'A', qty }))
   await withTransaction(house.test.database, (tx) =>
     reserveStock(tx, 'main', [{ subjectId: one.order, lines, maySplit: false }]),

@@ -1,6 +1,7 @@
 // Orders at a partner, and what the partner tells of them, for the tests of parcels.
 import { newId, orThrow } from '#kernel/index.ts'
-import { read } from '#platform/index.ts'
+import { recordStock } from '#inventory/index.ts'
+import { read, withTransaction } from '#platform/index.ts'
 import { fulfillmentChecks } from '../checks.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
 import { record } from '../warehouse.fixture.ts'
@@ -138,7 +139,16 @@ export function parcelsOf(house: Warehouse) {
     )
     return row?.['n']
   }
+  /** Puts so many units of each SKU on the partner's shelf. */
+  async function receive(quantity: number): Promise<void> {
+    const lines = SKUS.map((sku) => ({ sku, locationId: 'loc-shipco', quantity }))
+    const receipt = { id: newId('adj'), kind: 'receive', lines } as const
+    await withTransaction(house.test.database, async (tx) =>
+      orThrow(await recordStock(tx, 'main', receipt, 'test')),
+    )
+  }
   return {
+    receive,
     shipped,
     broken,
     reservedFor,
