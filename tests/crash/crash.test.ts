@@ -15,6 +15,8 @@ const DISPATCHES = Number(process.env['CRASH_DISPATCHES'] ?? 600)
 const KILLS = Number(process.env['CRASH_KILLS'] ?? 60)
 const DATABASE_CRASHES = Number(process.env['CRASH_RESTARTS'] ?? 2)
 const HAND_OVER = 150
+/** Dispatches under way at most: enough that the long form does not wait for the ones in doubt. */
+const OPEN_MAX = Math.max(HAND_OVER, DISPATCHES / 20)
 /** Kills of the driver, beside those that a dispatcher does to itself. */
 const PAUSE_MS = 350
 const SETTLED_MAX_MS = 5 * 60_000
@@ -62,10 +64,15 @@ describe('real processes, real PostgreSQL, faulty wires', () => {
       let crashes = 0
       // The faults go on until nearly everything was sent under them.
       let settled = 0
-      while (settled < DISPATCHES * 0.9 || killsOf(world) < KILLS || crashes < DATABASE_CRASHES) {
+      while (
+        handed < DISPATCHES ||
+        settled < DISPATCHES * 0.9 ||
+        killsOf(world) < KILLS ||
+        crashes < DATABASE_CRASHES
+      ) {
         const counted = await world.settled().catch(() => undefined)
         settled = counted ?? settled
-        if (handed < DISPATCHES && handed - settled < HAND_OVER) {
+        if (handed < DISPATCHES && handed - settled < OPEN_MAX) {
           // The database may be coming back from a crash: then the next round hands over.
           const isDone = await handOver(world, handed, HAND_OVER).then(
             () => true,
