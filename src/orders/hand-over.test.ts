@@ -70,6 +70,26 @@ test('a sender that dies gives back what it carries, without a lease to wait for
   await closeDatabase(database)
 })
 
+test('a batch may travel for longer than a transaction may idle', async () => {
+  const database = openDatabase(db.runtimeUrl, { connectionsMax: 1 })
+  database.pool.on('connect', (client) =>
+    client.query(`set idle_in_transaction_session_timeout = '50ms'`),
+  )
+  const sender = startTravelling({ ...context, database })
+  await sender.left
+  await vi.waitFor(async () => {
+    const { rows } = await db.database.pool.query(
+      `select state from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'
+          and state_change < now() - interval '200 milliseconds'`,
+    )
+    expect(rows).toHaveLength(1)
+  })
+  sender.break(new Error('it never arrived'))
+  await expect(sender.round).rejects.toThrow('it never arrived')
+  await closeDatabase(database)
+})
+
 /** Waits for nobody: every row may be tried now. */
 const allDue = () => db.database.pool.query('update orders.handover_outbox set not_before = now()')
 

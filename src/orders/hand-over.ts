@@ -94,6 +94,14 @@ const postpone = statement({
      where q.merchant_id = d.merchant_id and q.order_id = d.order_id and q.number = d.number`,
 })
 
+// The call that the transaction waits for ends after 20 s; others may not idle for so long.
+const mayTravel = statement({
+  name: 'orders.may_travel',
+  params: {},
+  row: { idle_max: 'text' },
+  text: `select set_config('idle_in_transaction_session_timeout', '30s', true) as idle_max`,
+})
+
 type Claimed = RowOf<typeof claimOutbox.row>
 
 /**
@@ -106,7 +114,7 @@ export async function handOverOnce(context: Context, send: SendHandOver): Promis
   const { merchant } = context
   const provenance = await context.provenance()
   return withTransaction(context.database, async (tx) => {
-    const chosen = await claim(tx, merchant)
+    const [chosen] = await Promise.all([claim(tx, merchant), many(tx, mayTravel, {})])
     const [first] = chosen
     if (!first) return { records: 0 }
     const stale = chosen.filter(

@@ -58,7 +58,7 @@ export const shipByInput = z.union(
   [z.iso.date(), z.iso.datetime({ offset: true })].map((form) =>
     form.regex(/^2[01]\d\d-/, 'a promise lies between the years 2000 and 2199'),
   ),
-  'a date, or a time with its offset, ISO 8601',
+  'a date, or a time with its offset, ISO 8601, between the years 2000 and 2199',
 )
 
 /**

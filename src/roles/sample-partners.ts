@@ -9,13 +9,14 @@ import { z } from 'zod'
 import { accept, invariant, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { withTransaction } from '#platform/index.ts'
-import type { Shutdown } from '#platform/index.ts'
+import type { Log, Shutdown } from '#platform/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { probePartner } from '#fulfillment/index.ts'
 import { addLocation } from '#inventory/index.ts'
 import { partnerSecrets, registerPartner } from '#partners/index.ts'
 import type { SimulatorConfig } from '#simulator/index.ts'
 import type { Installation } from './installation.ts'
+import { keepProcess } from './keep-process.ts'
 
 const MAIN = fileURLToPath(new URL('../simulator/main.ts', import.meta.url))
 const NAMES = [
@@ -23,6 +24,9 @@ const NAMES = [
   { id: 'fastfreight', name: 'FastFreight' },
   { id: 'packlogic', name: 'PackLogic' },
 ] as const
+/** What a person reads meanwhile. */
+type Say = (line: string) => void
+
 const READY_MAX_MS = 20_000
 const PROBE_REQUEST_MAX_MS = 5_000
 const ACTOR = 'service:sample'
@@ -41,11 +45,11 @@ export type SamplePartner = { readonly id: string; readonly name: string; readon
 
 /**
  * Starts the three simulated partners in a process of their own and registers them, each with its
- * own stock location. They end with this process, however it ends.
+ * own stock location. They end with this process, however it ends, and start again where they end alone.
  */
 export async function startSamplePartners(
   installation: Installation,
-  options: { dataDir: string; callbackUrl: string },
+  options: { dataDir: string; callbackUrl: string; say: Say },
   shutdown: Shutdown,
 ): Promise<Outcome<readonly SamplePartner[]>> {
   const folder = join(options.dataDir, 'simulator')
@@ -58,7 +62,11 @@ export async function startSamplePartners(
   }
   const file = join(folder, 'config.json')
   await writeSecretFile(file, JSON.stringify(config))
-  const started = await startProcess(file, join(folder, 'simulator.log'), shutdown)
+  const started = await startProcess(file, join(folder, 'simulator.log'), {
+    shutdown,
+    log: installation.context.log,
+    say: options.say,
+  })
   if (!started.ok) return started
   const partners: SamplePartner[] = []
   const registered = await Promise.all(
@@ -109,8 +117,24 @@ async function register(
 async function startProcess(
   configFile: string,
   logFile: string,
-  shutdown: Shutdown,
+  { shutdown, log, say }: { readonly shutdown: Shutdown; readonly log: Log; readonly say: Say },
 ): Promise<Outcome<readonly { id: string; url: string }[]>> {
+  // It keeps its ports, so that what comes up again is the same partners.
+  const kept = keepProcess(
+    () => launch(configFile, logFile),
+    (why, waitMs) => {
+      log.error({ why, wait_ms: waitMs }, 'the simulated partners ended and are started again')
+      say(`The simulated partners ended (${why}) and are started again; see ${logFile}.`)
+    },
+  )
+  shutdown.onShutdown('simulated partners', kept.end)
+  const ready = await firstMessage(await kept.first)
+  if (ready === undefined)
+    return refuse('internal', `The simulated partners did not start; see ${logFile}.`)
+  return accept(readySchema.parse(ready).partners)
+}
+
+async function launch(configFile: string, logFile: string): Promise<ChildProcess> {
   const log = await open(logFile, 'a', 0o600)
   // A process group of its own: Ctrl-C in the terminal must not end the partners before us.
   const child = spawn(process.execPath, [MAIN, '--config', configFile], {
@@ -118,11 +142,7 @@ async function startProcess(
     detached: true,
   })
   await log.close()
-  shutdown.onShutdown('simulated partners', () => endProcess(child))
-  const ready = await firstMessage(child)
-  if (ready === undefined)
-    return refuse('internal', `The simulated partners did not start; see ${logFile}.`)
-  return accept(readySchema.parse(ready).partners)
+  return child
 }
 
 async function firstMessage(child: ChildProcess): Promise<unknown> {
@@ -136,13 +156,6 @@ async function firstMessage(child: ChildProcess): Promise<unknown> {
   } catch {
     return undefined
   }
-}
-
-async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  await ended
 }
 
 type Secrets = z.infer<typeof secretsSchema>

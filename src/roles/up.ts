@@ -125,7 +125,7 @@ async function startAll(
     const callbackUrl = httpUrl
     const partners = await startSamplePartners(
       installation,
-      { dataDir: config.dataDir, callbackUrl },
+      { dataDir: config.dataDir, callbackUrl, say },
       shutdown,
     )
     if (!partners.ok) return partners

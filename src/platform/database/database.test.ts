@@ -14,9 +14,9 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-test('the server ends a session that idles in a transaction: it would hold back the feed', async () => {
+test('the server ends a session that idles in a transaction: it would hold a lane and the feed back', async () => {
   const { rows } = await db.database.pool.query('show idle_in_transaction_session_timeout')
-  expect(rows).toEqual([{ idle_in_transaction_session_timeout: '1min' }])
+  expect(rows).toEqual([{ idle_in_transaction_session_timeout: '15s' }])
 })
 
 test('a wire that swallows everything is given up, and nothing that was asked over it is taken for done', async () => {

@@ -34,10 +34,12 @@ export function openDatabase(
     connectionString: url,
     max: options.connectionsMax ?? 10,
     types: parsers,
-    // A transaction that idles holds back vacuum and the feed of events: the server ends it.
+    // A transaction that idles, because its wire or its process is gone, holds its locks, and with them a
+    // partner's lane, and holds back vacuum and the feed of events: the server ends it. Ours wait
+    // for nothing but the database, except for the hand-over, which says so.
     options:
       '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000 ' +
-      '-c idle_in_transaction_session_timeout=60000',
+      '-c idle_in_transaction_session_timeout=15000',
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
   })
