@@ -85,6 +85,7 @@ const SHIPMENT = {
   partner_id: 'text',
   partner_shipment_id: 'text',
   fulfillment_id: 'text',
+  generation: 'int4',
   dispatch_id: 'text',
   carrier: 'text?',
   tracking_number: 'text?',
@@ -93,7 +94,7 @@ const SHIPMENT = {
   delivered_at: 'timestamptz?',
   recorded_at: 'timestamptz',
 } as const
-const SHIPMENT_COLUMNS = `s.id, s.partner_id, s.partner_shipment_id, s.fulfillment_id, s.dispatch_id, s.carrier,
+const SHIPMENT_COLUMNS = `s.id, s.partner_id, s.partner_shipment_id, s.fulfillment_id, s.generation, s.dispatch_id, s.carrier,
   s.tracking_number, s.lines, s.shipped_at, p.delivered_at, s.recorded_at`
 const SHIPMENTS = `fulfillment.shipment s
   left join fulfillment.parcel_delivery p on p.merchant_id = s.merchant_id and p.partner_id = s.partner_id

@@ -65,7 +65,8 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
   const watchers = {
     unaccepted: atMostEverySecond(deps, () => watchUnaccepted(deps)),
     unshipped: atMostEverySecond(deps, () => watchUnshipped(deps)),
-    overdue: atMostEverySecond(deps, () => watchOverdue(deps.context)),
+    dispatches: atMostEverySecond(deps, () => watchOverdue(deps.context, 'dispatch')),
+    recalls: atMostEverySecond(deps, () => watchOverdue(deps.context, 'recall')),
   }
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -78,7 +79,8 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
       }
       startLane('promises not accepted', watchers.unaccepted)
       startLane('promises not kept', watchers.unshipped)
-      startLane('work lists', watchers.overdue)
+      startLane('dispatches that wait for a person', watchers.dispatches)
+      startLane('recalls that wait for a person', watchers.recalls)
       startLane('inbox', () => applyInbox(deps.context))
       if (await signal.wait(pollMs)) wakes += 1
     }
@@ -97,7 +99,8 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
   }
 }
 
-// Promises and work lists are a matter of hours and minutes: the wakes of a busy worker need not look at it each time.
+// Promises and work lists are a matter of hours and minutes: the wakes of a busy worker need not look
+// at them each time, nor a failing look be repeated at once.
 function atMostEverySecond(
   { context: { clock } }: Pick<WorkerDeps, 'context'>,
   round: () => Promise<number>,
@@ -105,8 +108,9 @@ function atMostEverySecond(
   let nextMs = 0
   return async () => {
     if (clock.monotonicMs() < nextMs) return 0
+    nextMs = clock.monotonicMs() + 1_000
     const did = await round()
-    if (did === 0) nextMs = clock.monotonicMs() + 1_000
+    if (did > 0) nextMs = 0
     return did
   }
 }

@@ -30,7 +30,7 @@ export function keepProcess(
   const guard = async (): Promise<void> => {
     while (!signal.aborted) {
       const startedMs = performance.now()
-      const why = await current.then(endOf, String)
+      const why = await current.then(endOf).catch(String)
       if (signal.aborted) return
       if (performance.now() - startedMs > WAIT_MS.longest) waitMs = WAIT_MS.first
       onEnd(why, waitMs)

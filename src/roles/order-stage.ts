@@ -21,10 +21,14 @@ export async function orderStage(
 ): Promise<string> {
   const { fulfillments, shipments } = await orderFulfillmentStory(database, merchant, orderId)
   // A later generation that was ended leaves what shipped before it, and that may have arrived since.
-  const before = (id: string): string =>
-    shipments.every((one) => one.fulfillment_id !== id || one.delivered_at !== null)
+  const before = (id: string): string => {
+    const parcels = shipments.filter((one) => one.fulfillment_id === id)
+    const newest = Math.max(...parcels.map((one) => one.generation))
+    const last = parcels.filter((one) => one.generation === newest)
+    return last.length > 0 && last.every((one) => one.delivered_at !== null)
       ? 'delivered'
       : 'shipped'
+  }
   const states = new Set(
     fulfillments.map((one) =>
       one.state === 'withdrawn' && one.generation > 1 ? before(one.id) : one.state,

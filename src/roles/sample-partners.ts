@@ -68,11 +68,19 @@ export async function startSamplePartners(
     say: options.say,
   })
   if (!started.ok) return started
+  const urlOf = (id: string): string => {
+    const url = started.value.find((one) => one.id === id)?.url
+    invariant(url, 'every configured partner listens')
+    return url
+  }
+  // Whoever starts again listens there or not at all: another address would be another partner.
+  const portOf = (id: string): number => Number(new URL(urlOf(id)).port)
+  const fixed = config.partners.map((one) => ({ ...one, port: portOf(one.id) }))
+  await writeSecretFile(file, JSON.stringify({ ...config, partners: fixed }))
   const partners: SamplePartner[] = []
   const registered = await Promise.all(
     NAMES.map(({ id, name }) => {
-      const url = started.value.find((one) => one.id === id)?.url
-      invariant(url, 'every configured partner listens')
+      const url = urlOf(id)
       partners.push({ id, name, url })
       return register(installation, { id, name, url, secrets: secretsOf(secrets, id) })
     }),
@@ -119,10 +127,11 @@ async function startProcess(
   logFile: string,
   { shutdown, log, say }: { readonly shutdown: Shutdown; readonly log: Log; readonly say: Say },
 ): Promise<Outcome<readonly { id: string; url: string }[]>> {
-  // It keeps its ports, so that what comes up again is the same partners.
+  let isUp = false
   const kept = keepProcess(
     () => launch(configFile, logFile),
     (why, waitMs) => {
+      if (!isUp) return
       log.error({ why, wait_ms: waitMs }, 'the simulated partners ended and are started again')
       say(`The simulated partners ended (${why}) and are started again; see ${logFile}.`)
     },
@@ -131,18 +140,24 @@ async function startProcess(
   const ready = await firstMessage(await kept.first)
   if (ready === undefined)
     return refuse('internal', `The simulated partners did not start; see ${logFile}.`)
+  isUp = true
   return accept(readySchema.parse(ready).partners)
 }
 
 async function launch(configFile: string, logFile: string): Promise<ChildProcess> {
   const log = await open(logFile, 'a', 0o600)
-  // A process group of its own: Ctrl-C in the terminal must not end the partners before us.
-  const child = spawn(process.execPath, [MAIN, '--config', configFile], {
-    stdio: ['ignore', log.fd, log.fd, 'ipc'],
-    detached: true,
-  })
-  await log.close()
-  return child
+  try {
+    // A process group of its own: Ctrl-C in the terminal must not end the partners before us.
+    const child = spawn(process.execPath, [MAIN, '--config', configFile], {
+      stdio: ['ignore', log.fd, log.fd, 'ipc'],
+      detached: true,
+    })
+    // Where there is no process to be had, this rejects.
+    await once(child, 'spawn')
+    return child
+  } finally {
+    await log.close()
+  }
 }
 
 async function firstMessage(child: ChildProcess): Promise<unknown> {

@@ -38,7 +38,10 @@ const inDoubt = async () => {
   await house.start()
   await house.reaches(order, { state: 'needs_operator' })
 }
-const look = () => watchOverdue(house.context)
+const look = async () => {
+  await watchOverdue(house.context, 'dispatch')
+  await watchOverdue(house.context, 'recall')
+}
 const casesOf = async (subject: string) => {
   const all = await listCases(house.context.database, 'main', { limit: 200 })
   return all.filter((one) => one.subject_id === subject)
@@ -91,7 +94,7 @@ describe('a dispatch that waits for a person', () => {
     )
     const [one] = await casesOf(id)
     const entries = await caseEntries(house.context.database, 'main', one?.id ?? '')
-    expect(entries.map((entry) => entry.text)).toContain('It is accepted now.')
+    expect(entries.map((entry) => entry.text)).toContain('It was answered, and is accepted now.')
     expect(await eventsOf(id)).toEqual(['dispatch.overdue', 'dispatch.overdue_settled'])
   })
 
@@ -102,15 +105,57 @@ describe('a dispatch that waits for a person', () => {
     await waits(16)
     await look()
     await answer('not_received')
-    await look()
     await house.faults([{ match: { method: 'POST', nth: 1 }, fault: 'lose_answer' }])
     await house.start()
     await house.reaches(order, { state: 'needs_operator', attempt: 2 })
     await house.pause()
+    // Nobody looked while it was on its way.
+    await look()
+    expect((await casesOf(id)).map((one) => one.state)).toEqual(['resolved'])
     await waits(16)
     await look()
     const states = (await casesOf(id)).map((one) => one.state)
     expect(states.toSorted()).toEqual(['open', 'resolved'])
+  })
+})
+
+describe('the money at stake', () => {
+  /** What orders keep of it: one unit of line 1 at this price. */
+  const sold = (id: string, minor: number, currency: string) =>
+    house.asOwner(
+      `insert into orders."order" (merchant_id, id, order_number, source, currency, lines, goods_minor,
+         total_minor, ship_to, order_digest, placed_at)
+       values ('main', '${id}', 'N-${id}', 'http', '${currency}',
+         '[{"line": 1, "sku": "A", "qty": 1, "unit_price_minor": ${minor}}]', ${minor}, ${minor}, '{}',
+         decode(repeat('00', 32), 'hex'), now())`,
+    )
+  const stakeOf = async () => {
+    await inDoubt()
+    await house.pause()
+    await waits(16)
+    await look()
+    const [one] = await casesOf(await dispatchId())
+    return [one?.money_minor, one?.currency]
+  }
+
+  test('is what the orders of the dispatch were sold for', async () => {
+    await sold(order, 1_299, 'GBP')
+    await house.handOver(record(`${order}b`))
+    await sold(`${order}b`, 701, 'GBP')
+    expect(await stakeOf()).toEqual([2_000, 'GBP'])
+  })
+
+  test('is not told where it is in two currencies', async () => {
+    await sold(order, 1_299, 'GBP')
+    await house.handOver(record(`${order}b`))
+    await sold(`${order}b`, 701, 'EUR')
+    expect(await stakeOf()).toEqual([null, null])
+  })
+
+  test('is not told where an order of the dispatch is not known', async () => {
+    await sold(order, 1_299, 'GBP')
+    await house.handOver(record(`${order}b`))
+    expect(await stakeOf()).toEqual([null, null])
   })
 })
 

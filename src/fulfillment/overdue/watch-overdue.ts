@@ -13,15 +13,14 @@ const ACTOR = 'overdue'
 const KINDS = { dispatch: 'overdue_dispatch', recall: 'overdue_recall' } as const
 
 /**
- * One turn over what waits for a person (HDP/1 §1.6): after fifteen minutes a dispatch or recall that
- * is `needs_operator` or `quarantined` becomes a case, and with it an event and an error in the log;
- * once answered, its case closes. Answers how many it moved, so that a full turn is followed by another.
+ * One turn over the dispatches, or the recalls, that wait for a person (HDP/1 §1.6): one that is
+ * `needs_operator` or `quarantined` becomes a case fifteen minutes after it was last tried, and with it an
+ * event and an error in the log. Once answered, its case closes; what is tried again and comes to wait
+ * anew is told anew. Answers how many it moved, so that a full turn is followed by another.
  */
-export async function watchOverdue(context: Context): Promise<number> {
-  let moved = 0
-  for (const waits of ['dispatch', 'recall'] as const)
-    moved += (await raise(context, waits)) + (await settle(context, waits))
-  return moved
+export async function watchOverdue(context: Context, waits: Waits): Promise<number> {
+  // Answers first: what was answered and waits again is settled before it is raised anew.
+  return (await settle(context, waits)) + (await raise(context, waits))
 }
 
 async function raise({ database, merchant, log }: Context, waits: Waits): Promise<number> {
@@ -47,7 +46,7 @@ async function raise({ database, merchant, log }: Context, waits: Waits): Promis
   for (const { dispatch_id, partner_id, state } of raised)
     log.error(
       { code: KINDS[waits], dispatch_id, partner_id, state },
-      `a ${waits} has waited for a person for more than fifteen minutes`,
+      `a ${waits} waits for a person and was not tried for more than fifteen minutes`,
     )
   return raised.length
 }
@@ -58,7 +57,7 @@ function caseOf(waits: Waits, one: Overdue): NewCase {
     kind: KINDS[waits],
     subjectId: one.id,
     partnerId: one.partner_id,
-    title: `${TITLES[waits]} ${one.id} to ${one.partner_id} has waited for a person since ${one.since.toISOString()}: ${one.state} (${one.last_code ?? 'no answer'}).`,
+    title: `${TITLES[waits]} ${one.id} to ${one.partner_id} is ${one.state} (${one.last_code ?? 'no code'}) and waits for a person; it was last tried at ${one.since.toISOString()}.`,
     evidence: {
       dispatch: one.dispatch_id,
       batch: one.batch_id,
@@ -102,7 +101,7 @@ async function closeCases(
       kind: KINDS[waits],
       subjects: rows.map((one) => one.id),
       actor: ACTOR,
-      outcome: `It is ${state} now.`,
+      outcome: `It was answered, and is ${state} now.`,
     })
   }
 }

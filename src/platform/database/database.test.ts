@@ -19,6 +19,24 @@ test('the server ends a session that idles in a transaction: it would hold a lan
   expect(rows).toEqual([{ idle_in_transaction_session_timeout: '15s' }])
 })
 
+test('a transaction that the server ended for idling says that the database hung up, not that we failed', async () => {
+  const database = openDatabase(db.runtimeUrl, { connectionsMax: 1 })
+  onTestFinished(() => closeDatabase(database))
+  const ended = Promise.withResolvers<void>()
+  database.pool.on('connect', (client) => client.once('end', () => ended.resolve()))
+  const fault = await withTransaction(database, async (tx) => {
+    await tx.send({
+      ...ready,
+      name: 'test.idle',
+      text: `set local idle_in_transaction_session_timeout = 1`,
+    })
+    await ended.promise
+    return tx.send(ready)
+  }).catch((thrown: unknown) => thrown)
+  expect([isUnavailable(fault), String(fault)]).toEqual([true, expect.any(String)])
+  expect(await read(database, one, {})).toEqual([{ n: 1 }])
+})
+
 test('a wire that swallows everything is given up, and nothing that was asked over it is taken for done', async () => {
   const door = await openDoor(db.runtimeUrl)
   onTestFinished(() => door.close())

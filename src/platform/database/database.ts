@@ -185,10 +185,15 @@ export function sqlState(fault: unknown): string | undefined {
   return typeof fault.code === 'string' ? fault.code : undefined
 }
 
-/** True where the fault says that the database cannot be reached or is shutting down. */
+// What `pg` says, without a code, of a connection that is gone or was not to be had.
+const CONNECTION_LOST =
+  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/
+
+/** True where the fault says that the database cannot be reached, is shutting down or has hung up. */
 export function isUnavailable(fault: unknown): boolean {
-  const code = sqlState(fault) ?? ''
-  return /^(08|57P0|53)/.test(code) || /^E(CONNREFUSED|CONNRESET|PIPE|NOENT)$/.test(code)
+  const code = sqlState(fault)
+  if (code === undefined) return fault instanceof Error && CONNECTION_LOST.test(fault.message)
+  return /^(08|57P0|53|25P03)/.test(code) || /^E(CONNREFUSED|CONNRESET|PIPE|NOENT)$/.test(code)
 }
 
 /** The refusal of a database that does not answer, without its address. */
