@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
 import { feedHealth } from '#platform/index.ts'
 import { pauseSubscription, resumeSubscription } from '../change-subscription.ts'
@@ -24,6 +24,13 @@ beforeAll(async () => {
   shop = await openShop()
 })
 afterAll(() => shop.stop())
+// Where the feed ends is held back by any open transaction of the cluster, also of other tests: what came
+// before a subscription, and is not yet in the feed, would be told to it.
+const feedIsRead = () =>
+  eventually(async () =>
+    expect(await feedHealth(shop.test.database, 'main')).toMatchObject({ lagS: 0 }),
+  )
+beforeEach(feedIsRead)
 afterEach(async () => {
   await worker?.stop()
   worker = undefined
@@ -94,10 +101,7 @@ test('every retry carries the same id and bytes, and the log has each with its a
 test('a subscription is told of what it asked for, and of nothing from before', async () => {
   const endpoint = await receiver()
   await shop.append(...cancelled(3, 'before'))
-  // Where the feed ends is held back by any open transaction of the cluster, also of other tests.
-  await eventually(async () =>
-    expect(await feedHealth(shop.test.database, 'main')).toMatchObject({ lagS: 0 }),
-  )
+  await feedIsRead()
   const all = await receiver()
   await shop.subscribe(endpoint.url, { events: ['order.held', 'stock.changed'] })
   await shop.subscribe(all.url)
