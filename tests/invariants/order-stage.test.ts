@@ -4,7 +4,6 @@ import { approveReship, endReship, requestReship } from '#fulfillment/index.ts'
 import { parcelsOf } from '#fulfillment/ship/parcels.fixture.ts'
 import { openWarehouse } from '#fulfillment/warehouse.fixture.ts'
 import type { Warehouse } from '#fulfillment/warehouse.fixture.ts'
-import { read } from '#platform/index.ts'
 import { reconciliationChecks } from '#reconciliation/index.ts'
 import { orderStage } from '#roles/order-stage.ts'
 
@@ -18,12 +17,7 @@ beforeAll(async () => {
 afterAll(() => house.stop())
 
 const WAITS = 'what a reship reserves waits for a generation that may still ship'
-const broken = async () => {
-  const claims: string[] = []
-  for (const { claim, find } of reconciliationChecks)
-    if ((await read(house.test.database, find, { merchant: 'main' })).length > 0) claims.push(claim)
-  return claims
-}
+const broken = () => at.broken(reconciliationChecks)
 const stageOf = (order: string) => orderStage(house.test.database, 'main', order)
 
 test('an order whose reship was ended is as far as the parcel before it, found or not', async () => {

@@ -64,16 +64,16 @@ const raise = (waits: Waits): string => `
      order by r.id`
 
 // One that was tried again since the alarm was answered, whether or not it has come to wait anew.
-const settle = (table: Waits): string => `
+const settle = (waits: Waits): string => `
     with over as materialized (
-      select merchant_id, id from fulfillment.${table}
+      select merchant_id, id from fulfillment.${waits}
        where merchant_id = $merchant and overdue_alarm_at is not null
          and (not (${WAITS_FOR_A_PERSON}) or coalesce(intent_at, sealed_at) > overdue_alarm_at)
        order by id
        limit $limit
          for update skip locked
     )
-    update fulfillment.${table} t
+    update fulfillment.${waits} t
        set overdue_alarm_at = null
       from over
      where t.merchant_id = over.merchant_id and t.id = over.id
