@@ -27,11 +27,17 @@ export type StockReads = {
   readonly pageOnSale: (page: PageOfSkus) => Promise<readonly ProductOnSale[]>
 }
 
-type Rendered = { readonly text: string; readonly etag: string }
+/** What is remembered: whole replies, so that each answer is the same object and nothing is made anew. */
+type Rendered = {
+  readonly etag: string
+  readonly whole: RouteReply
+  readonly unchanged: RouteReply
+}
 
 const FRESH_MS = 1_000
 const ENTRIES_MAX = 500
 const Q_MAX_CHARS = 100
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 /**
  * `/store/products`: prices and stock at most a second old, from a bounded cache in this process.
@@ -129,12 +135,15 @@ function show({ product, available }: ProductOnSale) {
 
 function render(body: unknown): Rendered {
   const text = JSON.stringify(body)
-  return { text, etag: `"${base32(sha256(text).subarray(0, 10))}"` }
+  const etag = `"${base32(sha256(text).subarray(0, 10))}"`
+  const headers = { etag, 'cache-control': 'public, max-age=1' }
+  return {
+    etag,
+    whole: { status: 200, body: text, contentType: JSON_TYPE, headers },
+    unchanged: { status: 304, headers },
+  }
 }
 
-function reply(rendered: Rendered, ifNoneMatch: string | undefined): RouteReply {
-  const headers = { etag: rendered.etag, 'cache-control': 'public, max-age=1' }
-  if (ifNoneMatch === rendered.etag) return { status: 304, headers }
-  const contentType = 'application/json; charset=utf-8'
-  return { status: 200, body: rendered.text, contentType, headers }
+function reply({ etag, whole, unchanged }: Rendered, ifNoneMatch: string | undefined): RouteReply {
+  return ifNoneMatch === etag ? unchanged : whole
 }

@@ -10,21 +10,20 @@ export type TextCache<T> = {
 
 type Entry<T> = { readonly answer: Promise<T>; readonly untilMs: number; here?: T }
 
-/** Remembers at most `entriesMax` answers for `freshMs`, and lets go of the one unused longest. */
+/**
+ * Remembers at most `entriesMax` answers for `freshMs`, and lets go of the oldest: the order of use is
+ * not kept, since what lives a second is gone before that would tell anything.
+ */
 export function textCache<T>(options: {
   readonly clock: Clock
   readonly freshMs: number
   readonly entriesMax: number
 }): TextCache<T> {
   const entries = new Map<string, Entry<T>>()
-  // Its age counts from before it was asked for. Taken out and put back, it is the youngest again.
+  // Its age counts from before it was asked for.
   const fresh = (key: string, nowMs: number): Entry<T> | undefined => {
     const found = entries.get(key)
-    if (!found) return undefined
-    entries.delete(key)
-    if (found.untilMs <= nowMs) return undefined
-    entries.set(key, found)
-    return found
+    return found && found.untilMs > nowMs ? found : undefined
   }
   return {
     peek: (key) => fresh(key, options.clock.monotonicMs())?.here,
@@ -32,6 +31,8 @@ export function textCache<T>(options: {
       const nowMs = options.clock.monotonicMs()
       const found = fresh(key, nowMs)
       if (found) return found.answer
+      // Put in anew where it was stale: the order of the map is that of age.
+      entries.delete(key)
       const oldest = entries.size >= options.entriesMax ? entries.keys().next().value : undefined
       if (oldest !== undefined) entries.delete(oldest)
       const answer = make()

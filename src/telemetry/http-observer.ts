@@ -2,7 +2,7 @@ import type { AnyRoute } from '#platform/index.ts'
 import type { Served } from '#platform/http/index.ts'
 import type { Metrics } from './metrics.ts'
 
-const CLASSES = { 2: '2xx', 3: '3xx', 4: '4xx' } as const
+const CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
 
 /** Counts served requests by declared route: what a caller types never becomes a label value. */
 export function httpObserver(
@@ -11,14 +11,20 @@ export function httpObserver(
 ): (served: Served) => void {
   const paths = new Set(['/openapi.json', 'unknown', ...routes.map((route) => route.path)])
   metrics.declareRoutes([...paths])
+  const tallyOf = (route: string) => {
+    const [of2xx, of3xx, of4xx, of5xx] = CLASSES.map((status) =>
+      metrics.tally('holdfast_http_requests_total', { route, status }),
+    )
+    return (status: number): void => {
+      const one = status < 300 ? of2xx : status < 400 ? of3xx : status < 500 ? of4xx : of5xx
+      one?.()
+    }
+  }
+  const unknown = tallyOf('unknown')
+  const known = new Map([...paths].map((route) => [route, tallyOf(route)]))
   return ({ route, status, durationMs }) => {
-    const known = paths.has(route) ? route : 'unknown'
-    metrics.count('holdfast_http_requests_total', { route: known, status: classOf(status) })
+    const tally = known.get(route) ?? unknown
+    tally(status)
     metrics.observeSeconds(durationMs / 1_000)
   }
-}
-
-function classOf(status: number): '2xx' | '3xx' | '4xx' | '5xx' {
-  const first = Math.floor(status / 100)
-  return first === 2 || first === 3 || first === 4 ? CLASSES[first] : '5xx'
 }

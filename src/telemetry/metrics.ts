@@ -25,6 +25,8 @@ export type Collector<N extends CollectedName> = () => Promise<
 /** The metrics of one process. */
 export type Metrics = {
   readonly count: <N extends CounterName>(name: N, labels?: LabelsOf<N>, by?: number) => void
+  /** Counts one series by ones: an addition a call, where `count` looks its series up (0.3 µs). */
+  readonly tally: <N extends CounterName>(name: N, labels: LabelsOf<N>) => () => void
   /** Supplies a metric at each scrape; the answer takes the collector away again. */
   readonly registerCollector: <N extends CollectedName>(name: N, read: Collector<N>) => () => void
   readonly observeSeconds: (seconds: number) => void
@@ -58,7 +60,18 @@ export function createMetrics(clock: Clock = systemClock): Metrics {
   const count = (name: string, labels?: object, by = 1): void =>
     parts.counters.get(name)?.inc({ ...labels }, by)
 
+  const tallies: (() => void)[] = []
+  const tally = (name: string, labels: object): (() => void) => {
+    let pending = 0
+    tallies.push(() => {
+      if (pending > 0) count(name, labels, pending)
+      pending = 0
+    })
+    return () => void (pending += 1)
+  }
+
   const collect = async (): Promise<string> => {
+    for (const settle of tallies) settle()
     await Promise.all(
       [...collectors].map(async ([name, read]) => {
         try {
@@ -73,6 +86,7 @@ export function createMetrics(clock: Clock = systemClock): Metrics {
   }
   return {
     count,
+    tally,
     registerCollector: (name, read) => {
       collectors.set(name, read)
       return () => void (collectors.get(name) === read && collectors.delete(name))

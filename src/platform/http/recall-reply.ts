@@ -23,6 +23,7 @@ export function replyRecaller(
     invariant(access.kind === 'public' && method === 'GET', `${path} is open to anybody's GET`)
     return [{ recall, path }]
   })
+  const writeReply = replyWriter()
   return (request, response) => {
     if (request.method !== 'GET') return false
     const { authorization, cookie } = request.headers
@@ -41,17 +42,25 @@ export function replyRecaller(
   }
 }
 
-// Names and values in turn: the form that Node sends as it stands.
-function writeReply(response: ServerResponse, id: string, reply: RouteReply): void {
-  const headers = ['x-request-id', id, 'x-content-type-options', 'nosniff']
-  for (const name in reply.headers) headers.push(name, reply.headers[name] ?? '')
-  if (typeof reply.body !== 'string') {
-    response.writeHead(reply.status, headers).end()
-    return
+type Lasting = { readonly headers: readonly string[]; readonly body: string }
+
+/** Writes replies; what does not change from one answer to the next is made once a reply. */
+function replyWriter(): (response: ServerResponse, id: string, reply: RouteReply) => void {
+  const known = new WeakMap<RouteReply, Lasting>()
+  return (response, id, reply) => {
+    let lasting = known.get(reply)
+    if (!lasting) known.set(reply, (lasting = toLasting(reply)))
+    const { headers, body } = lasting
+    response.writeHead(reply.status, ['x-request-id', id, ...headers]).end(body)
   }
-  headers.push('content-type', reply.contentType ?? JSON_TYPE)
-  headers.push('content-length', String(Buffer.byteLength(reply.body)))
-  response.writeHead(reply.status, headers).end(reply.body)
+}
+
+// Names and values in turn: the form that Node sends as it stands.
+function toLasting({ headers = {}, body, contentType = JSON_TYPE }: RouteReply): Lasting {
+  const list = ['x-content-type-options', 'nosniff', ...Object.entries(headers).flat()]
+  if (typeof body !== 'string') return { headers: list, body: '' }
+  const length = String(Buffer.byteLength(body))
+  return { headers: [...list, 'content-type', contentType, 'content-length', length], body }
 }
 
 // As for every request of ours: repeated headers are joined, and nobody reads `set-cookie` here.
