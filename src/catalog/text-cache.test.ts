@@ -36,17 +36,17 @@ test('an answer is remembered until it is as old as may be, and not longer', asy
   expect(peek('a')).toBe('a2')
 })
 
-test('the oldest answer goes where there are too many; one made anew pushes nobody out', async () => {
-  const { get, peek, pass } = cacheOf(2)
+test('the oldest answer goes where there are too many, by the time when it was made', async () => {
+  const { get, peek, pass } = cacheOf(3)
   await get('a')
-  pass(FRESH_MS / 2)
   await get('b')
-  pass(FRESH_MS / 2)
-  // Stale, and made anew: now `b` is the oldest.
+  pass(FRESH_MS)
   await get('a')
-  expect([peek('a'), peek('b')]).toEqual(['a3', 'b2'])
   await get('c')
-  expect([peek('a'), peek('b'), peek('c')]).toEqual(['a3', undefined, 'c4'])
+  await get('d')
+  expect(['a', 'c', 'd'].map(peek)).toEqual(['a3', 'c4', 'd5'])
+  await get('e')
+  expect(['a', 'c', 'd', 'e'].map(peek)).toEqual([undefined, 'c4', 'd5', 'e6'])
 })
 
 test('a failure is not an answer', async () => {
