@@ -1,6 +1,7 @@
 // `npm run bench -- [NAME…] [--json] [--quick] [--seed N] [--names]`: runs benches one after the other, prints a table or JSON.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { arrays } from './arrays.ts'
 import { batch } from './batch.ts'
 import type { Effort, Figure } from './figure.ts'
 import { dispatch } from './dispatch.ts'
@@ -29,6 +30,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<readonly Figure[]>> = 
   growth,
   reads,
   start,
+  arrays,
   events,
 }
 

@@ -41,8 +41,9 @@ const insertCases = statement({
     select $merchant, c.id, c.kind, c.subject, nullif(c.order_id, ''), nullif(c.partner, ''), c.title,
            case when c.currency <> '' then c.amount end, nullif(c.currency, ''), $actor,
            now() + make_interval(hours => c.due)
-      from unnest($ids, $kinds, $subjects, $orders, $partners, $titles, $amounts, $currencies, $due)
-        as c(id, kind, subject, order_id, partner, title, amount, currency, due)
+      from (select unnest($ids) as id, unnest($kinds) as kind, unnest($subjects) as subject,
+                   unnest($orders) as order_id, unnest($partners) as partner, unnest($titles) as title,
+                   unnest($amounts) as amount, unnest($currencies) as currency, unnest($due) as due) as c
      order by c.kind, c.subject
         on conflict (merchant_id, kind, subject_id) where state = 'open' do nothing
     returning id, kind, subject_id`,
@@ -54,7 +55,7 @@ const selectOpen = statement({
   row: { id: 'text', kind: 'text', subject_id: 'text' },
   text: `
     select c.id, c.kind, c.subject_id
-      from unnest($kinds, $subjects) as a(kind, subject)
+      from (select unnest($kinds) as kind, unnest($subjects) as subject) as a
       join cases."case" c on c.merchant_id = $merchant and c.kind = a.kind
        and c.subject_id = a.subject and c.state = 'open'`,
 })
@@ -75,8 +76,8 @@ export const insertEntries = statement({
   text: `
     insert into cases.entry (merchant_id, case_id, id, kind, actor, text, data, content_sha256)
     select $merchant, e.case_id, e.id, e.kind, $actor, e.text, e.data::jsonb, e.digest
-      from unnest($cases, $ids, $kinds, $texts, $data, $digests)
-        as e(case_id, id, kind, text, data, digest)
+      from (select unnest($cases) as case_id, unnest($ids) as id, unnest($kinds) as kind,
+                   unnest($texts) as text, unnest($data) as data, unnest($digests) as digest) as e
         on conflict do nothing`,
 })
 

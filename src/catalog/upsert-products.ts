@@ -41,8 +41,9 @@ const upsert = statement({
              coalesce(r.is_active, p.is_active, true) as is_active,
              coalesce(r.group_id, p.group_id) as group_id,
              coalesce(r.options::jsonb, p.options, '{}') as options
-        from unnest($skus, $titles, $prices, $currencies, $actives, $groups, $options)
-             as r(sku, title, price, currency, is_active, group_id, options)
+        from (select unnest($skus) as sku, unnest($titles) as title, unnest($prices) as price,
+                     unnest($currencies) as currency, unnest($actives) as is_active,
+                     unnest($groups) as group_id, unnest($options) as options) as r
         left join catalog.product p on p.merchant_id = $merchant and p.sku = r.sku
     ), written as (
       insert into catalog.product as p

@@ -78,7 +78,7 @@ export const openOrders = statement({
   text: `
     with o as materialized (
       select $merchant as merchant_id, u.id, u.decision, u.effective_at
-        from unnest($ids, $decisions, $effective) as u(id, decision, effective_at)
+        from (select unnest($ids) as id, unnest($decisions) as decision, unnest($effective) as effective_at) as u
     )
     update fulfillment.fulfillment_order f
        set state = 'open', cleared_by = o.decision, cleared_verdict = 'clear',
@@ -116,7 +116,7 @@ export const insertHolds = statement({
     insert into fulfillment.hold (merchant_id, id, fulfillment_id, kind, reasons, placed_by)
     select $merchant, h.id, h.fulfillment_id, $kind,
            array(select jsonb_array_elements_text(h.reasons)), $actor
-      from unnest($ids, $fulfillments, $reasons) as h(id, fulfillment_id, reasons)`,
+      from (select unnest($ids) as id, unnest($fulfillments) as fulfillment_id, unnest($reasons) as reasons) as h`,
 })
 
 /** Releases the open review holds of fulfillment orders. */

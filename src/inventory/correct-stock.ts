@@ -26,7 +26,7 @@ const insertCorrections = statement({
   text: `
     insert into inventory.adjustment (merchant_id, id, kind, content_sha256, actor, note)
     select $merchant, d.id, 'count', d.content, $actor, $note
-      from unnest($ids, $contents) as d(id, content)
+      from (select unnest($ids) as id, unnest($contents) as content) as d
      order by d.id
         on conflict do nothing
     returning id`,

@@ -32,7 +32,7 @@ const insertAll = statement({
   text: `
     insert into inventory.adjustment (merchant_id, id, kind, content_sha256, actor, note)
     select $merchant, d.id, 'adjust', d.content, $actor, nullif(d.note, '')
-      from unnest($ids, $contents, $notes) as d(id, content, note)
+      from (select unnest($ids) as id, unnest($contents) as content, unnest($notes) as note) as d
      order by d.id
     on conflict do nothing`,
 })

@@ -19,7 +19,7 @@ const insertOpenings = statement({
   text: `
     insert into inventory.adjustment (merchant_id, id, kind, content_sha256, actor, note)
     select $merchant, d.id, 'receive', d.content, $actor, 'opening stock'
-      from unnest($ids, $contents) as d(id, content)
+      from (select unnest($ids) as id, unnest($contents) as content) as d
      order by d.id
     on conflict do nothing
     returning id`,

@@ -50,7 +50,8 @@ export const takeStock = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.sku, u.location_id, u.units
-        from unnest((select $skus), (select $locations), (select $units)) as u(sku, location_id, units)
+        from (select unnest((select $skus)) as sku, unnest((select $locations)) as location_id,
+                     unnest((select $units)) as units) as u
     ), taken as (
       update inventory.stock s
          set available = s.available - d.units, reserved = s.reserved + d.units
@@ -62,8 +63,9 @@ export const takeStock = statement({
       insert into inventory.movement
         (merchant_id, subject_id, line_no, location_id, kind, source_id, sku, on_hand_delta, reserved_delta)
       select $merchant, m.subject_id, m.line_no, m.location_id, 'reserve', '', m.sku, 0, m.units
-        from unnest($subjects, $lines, $line_locations, $line_skus, $line_units)
-          as m(subject_id, line_no, location_id, sku, units)
+        from (select unnest($subjects) as subject_id, unnest($lines) as line_no,
+                     unnest($line_locations) as location_id, unnest($line_skus) as sku,
+                     unnest($line_units) as units) as m
     )
     select inventory.take_or_fail(count(*), cardinality($skus)) as taken from taken`,
 })
@@ -85,7 +87,8 @@ export const moveStock = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.sku, u.location_id, u.on_hand, u.reserved
-        from unnest($skus, $locations, $on_hand, $reserved) as u(sku, location_id, on_hand, reserved)
+        from (select unnest($skus) as sku, unnest($locations) as location_id, unnest($on_hand) as on_hand,
+                     unnest($reserved) as reserved) as u
     )
     update inventory.stock s
        set on_hand = s.on_hand + d.on_hand,
@@ -115,8 +118,9 @@ export const insertMovements = statement({
     insert into inventory.movement
       (merchant_id, subject_id, line_no, location_id, kind, source_id, sku, on_hand_delta, reserved_delta)
     select $merchant, m.subject_id, m.line_no, m.location_id, m.kind, m.source_id, m.sku, m.on_hand, m.reserved
-      from unnest($subjects, $lines, $locations, $kinds, $sources, $skus, $on_hand, $reserved)
-        as m(subject_id, line_no, location_id, kind, source_id, sku, on_hand, reserved)`,
+      from (select unnest($subjects) as subject_id, unnest($lines) as line_no,
+                   unnest($locations) as location_id, unnest($kinds) as kind, unnest($sources) as source_id,
+                   unnest($skus) as sku, unnest($on_hand) as on_hand, unnest($reserved) as reserved) as m`,
 })
 
 /** What is still reserved, line by line, for some orders or checkouts: a sum over the ledger. */
@@ -159,7 +163,7 @@ export const ensureStockRows = statement({
   text: `
     insert into inventory.stock (merchant_id, sku, location_id)
     select distinct $merchant, d.sku, d.location_id
-      from unnest($skus, $locations) as d(sku, location_id)
+      from (select unnest($skus) as sku, unnest($locations) as location_id) as d
      order by d.sku, d.location_id
     on conflict do nothing`,
 })

@@ -1,6 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
-import { change, many, read, transact, withTransaction } from '#platform/index.ts'
+import {
+  analyzeGrownTable,
+  change,
+  many,
+  read,
+  transact,
+  withTransaction,
+} from '#platform/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { upsertProducts } from '#catalog/index.ts'
 import { createTestDatabase } from '../../tests/database.ts'
@@ -14,7 +21,7 @@ import { recordStock } from './record-stock.ts'
 import type { StockDocument } from './record-stock.ts'
 import { releaseStock } from './release-stock.ts'
 import { reserveStock } from './reserve-stock.ts'
-import { quarantineSkus, takeStock } from './stock-statements.ts'
+import { ensureStockRows, quarantineSkus, takeStock } from './stock-statements.ts'
 
 let db: TestDatabase
 beforeAll(async () => {
@@ -46,6 +53,31 @@ const violations = async () =>
       inventoryChecks.map((check) => read(db.database, check.find, { merchant: 'main' })),
     )
   ).flat()
+
+test('a sale finds its rows by their key, however small the shop', async () => {
+  const shop = await createTestDatabase()
+  onTestFinished(shop.drop)
+  const skus = Array.from({ length: 1_000 }, (_, n) => `SKU-${n}`)
+  await withTransaction(shop.database, async (tx) => {
+    await addLocation(tx, 'main', { id: 'loc-a', name: 'A' })
+    const locations = skus.map(() => 'loc-a')
+    await change(tx, ensureStockRows, { merchant: 'main', skus, locations })
+  })
+  while (await analyzeGrownTable(shop.database));
+  const client = await shop.database.pool.connect()
+  try {
+    await client.query('set plan_cache_mode = force_generic_plan')
+    await client.query(`prepare sale as ${takeStock.text}`)
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+      `explain execute sale ('main', '{SKU-1}', '{loc-a}', '{1}', '{ord_1}', '{1}', '{loc-a}', '{SKU-1}', '{1}')`,
+    )
+    const plan = rows.map((line) => line['QUERY PLAN']).join('\n')
+    expect(plan).toContain('Index Scan using stock_pkey on stock')
+    expect(plan).not.toContain('Seq Scan')
+  } finally {
+    client.release(true)
+  }
+})
 
 describe('the stock book', () => {
   test('sells the last unit once to forty buyers at once', async () => {

@@ -72,7 +72,7 @@ const clearHandedOver = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.order_id, u.number
-        from unnest($orders, $numbers) as u(order_id, number)
+        from (select unnest($orders) as order_id, unnest($numbers) as number) as u
     )
     delete from orders.handover_outbox q
      using d
@@ -85,7 +85,7 @@ const postpone = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.order_id, u.number
-        from unnest($orders, $numbers) as u(order_id, number)
+        from (select unnest($orders) as order_id, unnest($numbers) as number) as u
     )
     update orders.handover_outbox q
        set attempts = attempts + 1, last_code = $code,

@@ -15,7 +15,8 @@ export const claimKeys = statement({
   text: `
     insert into orders.idempotency_key (merchant_id, scope, key, request_sha256, order_id)
     select $merchant, k.scope, k.key, k.request, k.order_id
-      from unnest($scopes, $keys, $requests, $orders) as k(scope, key, request, order_id)
+      from (select unnest($scopes) as scope, unnest($keys) as key, unnest($requests) as request,
+                   unnest($orders) as order_id) as k
      order by k.scope, k.key
     on conflict do nothing
     returning scope, key`,
@@ -29,7 +30,7 @@ export const selectKeys = statement({
   text: `
     select i.scope, i.key, i.request_sha256, i.order_id
       from orders.idempotency_key i
-      join unnest($scopes, $keys) as k(scope, key) on i.scope = k.scope and i.key = k.key
+      join (select unnest($scopes) as scope, unnest($keys) as key) as k on i.scope = k.scope and i.key = k.key
      where i.merchant_id = $merchant`,
 })
 
@@ -41,7 +42,7 @@ export const claimReferences = statement({
   text: `
     insert into orders.order_reference (merchant_id, reference, order_id, content_sha256)
     select $merchant, r.reference, r.order_id, r.content
-      from unnest($refs, $contents, $orders) as r(reference, content, order_id)
+      from (select unnest($refs) as reference, unnest($contents) as content, unnest($orders) as order_id) as r
      order by r.reference
     on conflict do nothing
     returning reference`,
@@ -111,10 +112,12 @@ export const insertOrders = statement({
     select $merchant, o.id, o.number, o.reference, o.source, o.customer, o.country, o.currency,
            o.lines::jsonb, o.charges::jsonb, o.goods, o.total, o.ship_to::jsonb, o.digest, o.placed::timestamptz,
            o.ship_by, o.promise_version
-      from unnest($ids, $numbers, $refs, $sources, $customers, $countries, $currencies, $lines, $charges,
-                  $goods, $totals, $ship_tos, $digests, $placed, $ship_bys, $promise_versions)
-        as o(id, number, reference, source, customer, country, currency, lines, charges,
-             goods, total, ship_to, digest, placed, ship_by, promise_version)`,
+      from (select unnest($ids) as id, unnest($numbers) as number, unnest($refs) as reference,
+                   unnest($sources) as source, unnest($customers) as customer,
+                   unnest($countries) as country, unnest($currencies) as currency, unnest($lines) as lines,
+                   unnest($charges) as charges, unnest($goods) as goods, unnest($totals) as total,
+                   unnest($ship_tos) as ship_to, unnest($digests) as digest, unnest($placed) as placed,
+                   unnest($ship_bys) as ship_by, unnest($promise_versions) as promise_version) as o`,
 })
 
 /** Decisions and their place in the hand-over outbox, in one statement. */
@@ -149,9 +152,13 @@ export const insertDecisions = statement({
              case when d.reasons = '' then '{}' else string_to_array(d.reasons, ',') end,
              $decided_by, $actor, $note, $rule_version, $flags, d.revision, d.digest, $key_id, d.approval,
              to_timestamp(d.effective / 1000.0), d.strata::jsonb, $provenance
-        from unnest($orders, $numbers, $ids, $verdicts, $reasons, $revisions, $digests, $approvals, $effective, $strata)
-          as d(order_id, number, id, verdict, reasons, revision, digest, approval, effective, strata)
+        from (select unnest($orders) as order_id, unnest($numbers) as number, unnest($ids) as id,
+                     unnest($verdicts) as verdict, unnest($reasons) as reasons,
+                     unnest($revisions) as revision, unnest($digests) as digest,
+                     unnest($approvals) as approval, unnest($effective) as effective,
+                     unnest($strata) as strata) as d
     )
     insert into orders.handover_outbox (merchant_id, order_id, number)
-    select $merchant, q.order_id, q.number from unnest($orders, $numbers) as q(order_id, number)`,
+    select $merchant, q.order_id, q.number
+      from (select unnest($orders) as order_id, unnest($numbers) as number) as q`,
 })

@@ -17,7 +17,7 @@ export {
 export type { Database, Transaction } from './database/database.ts'
 export { declaredStatements, jsonOf, sqlType, statement } from './database/statement.ts'
 export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
-export { keepStatistics } from './database/keep-statistics.ts'
+export { analyzeGrownTable, keepStatistics } from './database/keep-statistics.ts'
 export { listen } from './database/listen.ts'
 export type { Listener } from './database/listen.ts'
 export { raiseFenceEpoch } from './database/fence-epoch.ts'

@@ -57,6 +57,14 @@ test('every declared statement prepares on the schema as the runtime role, with 
   expect(wrong).toEqual([])
 })
 
+test('no statement reads arrays side by side in FROM, where each costs pages anew', () => {
+  const declared = declaredStatements()
+  const reading = declared.filter(({ text }) => text.includes('unnest('))
+  expect(reading.length).toBeGreaterThan(50)
+  const inFrom = /\bunnest\((?:[^()]|\([^()]*\))*,/
+  expect(reading.filter(({ text }) => inFrom.test(text)).map(({ name }) => name)).toEqual([])
+})
+
 const SHORT: Record<string, string> = {
   integer: 'int4',
   bigint: 'int8',

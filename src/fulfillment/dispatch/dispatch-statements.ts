@@ -216,8 +216,9 @@ export const completeDispatches = statement({
   text: `
     with s as materialized (
       select $merchant as merchant_id, u.*
-        from unnest($ids, $tokens, $before, $states, $delays, $codes, $absent)
-          as u(id, token, before, state, delay_ms, code, is_absent)
+        from (select unnest($ids) as id, unnest($tokens) as token, unnest($before) as before,
+                     unnest($states) as state, unnest($delays) as delay_ms, unnest($codes) as code,
+                     unnest($absent) as is_absent) as u
     )
     update fulfillment.dispatch d
        set state = case when s.state = 'accepted' then ${ACCEPTED_STATE} else s.state end,
@@ -249,8 +250,9 @@ export const insertAttempts = statement({
       (merchant_id, dispatch_id, attempt, started_at, class, status, code, response)
     select $merchant, a.dispatch_id, a.attempt, a.started_at, a.class, nullif(a.status, 0), a.code,
            nullif(a.response, ''::bytea)
-      from unnest($dispatches, $attempts, $started, $classes, $statuses, $codes, $responses)
-        as a(dispatch_id, attempt, started_at, class, status, code, response)
+      from (select unnest($dispatches) as dispatch_id, unnest($attempts) as attempt,
+                   unnest($started) as started_at, unnest($classes) as class, unnest($statuses) as status,
+                   unnest($codes) as code, unnest($responses) as response) as a
     on conflict do nothing`,
 })
 
@@ -262,7 +264,8 @@ export const answerOrders = statement({
   text: `
     with a as materialized (
       select $merchant as merchant_id, u.dispatch_id, u.fulfillment_id, u.state
-        from unnest($dispatches, $fulfillments, $states) as u(dispatch_id, fulfillment_id, state)
+        from (select unnest($dispatches) as dispatch_id, unnest($fulfillments) as fulfillment_id,
+                     unnest($states) as state) as u
     )
     update fulfillment.fulfillment_order f
        set state = a.state, updated_at = now()
@@ -279,7 +282,7 @@ export const rejectClaims = statement({
   text: `
     with r as materialized (
       select $merchant as merchant_id, u.dispatch_id, u.fulfillment_id
-        from unnest($dispatches, $fulfillments) as u(dispatch_id, fulfillment_id)
+        from (select unnest($dispatches) as dispatch_id, unnest($fulfillments) as fulfillment_id) as u
     )
     update fulfillment.line_claim l
        set state = 'rejected'

@@ -37,7 +37,7 @@ const reopenLater = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.id, u.delay
-        from unnest($ids, $delays) as u(id, delay)
+        from (select unnest($ids) as id, unnest($delays) as delay) as u
     )
     update fulfillment.fulfillment_order f
        set state = 'open', updated_at = now(),

@@ -125,8 +125,8 @@ export const answerLines = statement({
   text: `
     with a as materialized (
       select $merchant as merchant_id, $dispatch as dispatch_id, u.*
-        from unnest($fulfillments, $states, $trackings, $delays)
-          as u(fulfillment_id, state, tracking, delay_ms)
+        from (select unnest($fulfillments) as fulfillment_id, unnest($states) as state,
+                     unnest($trackings) as tracking, unnest($delays) as delay_ms) as u
     )
     update fulfillment.recall_line r
        set state = a.state, asked = r.asked + 1,

@@ -152,7 +152,8 @@ export const insertRecallAttempts = statement({
       (merchant_id, recall_id, attempt, started_at, class, status, code, response)
     select $merchant, a.recall_id, a.attempt, a.started_at, a.class, nullif(a.status, 0), a.code,
            nullif(a.response, ''::bytea)
-      from unnest($recalls, $attempts, $started, $classes, $statuses, $codes, $responses)
-        as a(recall_id, attempt, started_at, class, status, code, response)
+      from (select unnest($recalls) as recall_id, unnest($attempts) as attempt,
+                   unnest($started) as started_at, unnest($classes) as class, unnest($statuses) as status,
+                   unnest($codes) as code, unnest($responses) as response) as a
     on conflict do nothing`,
 })

@@ -144,7 +144,7 @@ export const insertRecallOrders = statement({
     insert into fulfillment.recall_order
       (merchant_id, recall_id, dispatch_id, fulfillment_id, order_key)
     select $merchant, $recall, $dispatch, o.fulfillment_id, o.order_key
-      from unnest($fulfillments, $order_keys) as o(fulfillment_id, order_key)`,
+      from (select unnest($fulfillments) as fulfillment_id, unnest($order_keys) as order_key) as o`,
 })
 
 /** Writes the answer of each line down, once, by whom it came. */
@@ -161,7 +161,8 @@ export const answerRecallOrders = statement({
   text: `
     with a as materialized (
       select $merchant as merchant_id, $recall as recall_id, u.*
-        from unnest($fulfillments, $outcomes, $trackings) as u(fulfillment_id, outcome, tracking)
+        from (select unnest($fulfillments) as fulfillment_id, unnest($outcomes) as outcome,
+                     unnest($trackings) as tracking) as u
     )
     update fulfillment.recall_order o
        set outcome = a.outcome, tracking_number = nullif(a.tracking, ''), answered_by = $by,

@@ -50,8 +50,9 @@ export const insertOrders = statement({
     insert into fulfillment.received_order
       (merchant_id, order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by)
     select $merchant, o.id, o.revision, o.digest, o.number, o.currency, o.ship_to, o.lines, o.ship_by
-      from unnest($ids, $revisions, $digests, $numbers, $currencies, $addresses, $lines, $promises)
-        as o(id, revision, digest, number, currency, ship_to, lines, ship_by)
+      from (select unnest($ids) as id, unnest($revisions) as revision, unnest($digests) as digest,
+                   unnest($numbers) as number, unnest($currencies) as currency,
+                   unnest($addresses) as ship_to, unnest($lines) as lines, unnest($promises) as ship_by) as o
     on conflict do nothing`,
 })
 
@@ -90,9 +91,10 @@ export const insertDecisions = statement({
     select $merchant, d.order_id, d.number, d.id, d.verdict,
            array(select jsonb_array_elements_text(d.reasons)), d.revision, d.digest, d.key_id,
            nullif(d.approval, ''::bytea), d.effective_at, $handover
-      from unnest($orders, $numbers, $ids, $verdicts, $reasons, $revisions, $digests, $keys,
-                  $approvals, $effective)
-        as d(order_id, number, id, verdict, reasons, revision, digest, key_id, approval, effective_at)
+      from (select unnest($orders) as order_id, unnest($numbers) as number, unnest($ids) as id,
+                   unnest($verdicts) as verdict, unnest($reasons) as reasons,
+                   unnest($revisions) as revision, unnest($digests) as digest, unnest($keys) as key_id,
+                   unnest($approvals) as approval, unnest($effective) as effective_at) as d
     on conflict do nothing
     returning order_id, number`,
 })
@@ -138,8 +140,9 @@ export const insertFulfillments = statement({
       (merchant_id, id, order_id, revision, partner_id, location_id, lines, state, ship_by)
     select $merchant, f.id, f.order_id, f.revision, f.partner_id, f.location_id, f.lines, f.state,
            f.ship_by
-      from unnest($ids, $orders, $revisions, $partners, $locations, $lines, $states, $promises)
-        as f(id, order_id, revision, partner_id, location_id, lines, state, ship_by)
+      from (select unnest($ids) as id, unnest($orders) as order_id, unnest($revisions) as revision,
+                   unnest($partners) as partner_id, unnest($locations) as location_id,
+                   unnest($lines) as lines, unnest($states) as state, unnest($promises) as ship_by) as f
     on conflict (merchant_id, order_id, revision, partner_id) do nothing
     returning id, order_id, state`,
 })

@@ -94,7 +94,7 @@ const skipSequences = statement({
     insert into fulfillment.skipped_sequence (merchant_id, partner_id, sequence, key)
     select $merchant, $partner, s.sequence, k.key
       from generate_series(1, $upto) as s(sequence)
-      left join unnest($sequences, $keys) as k(sequence, key) on k.sequence = s.sequence
+      left join (select unnest($sequences) as sequence, unnest($keys) as key) as k on k.sequence = s.sequence
      where not exists (select from fulfillment.dispatch d
                         where d.merchant_id = $merchant and d.partner_id = $partner
                           and d.sequence = s.sequence)

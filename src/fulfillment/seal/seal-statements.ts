@@ -88,7 +88,7 @@ export const insertBatches = statement({
   text: `
     insert into fulfillment.batch (merchant_id, id, partner_id, orders, provenance_id)
     select $merchant, b.id, $partner, b.orders, $provenance
-      from unnest($ids, $orders) as b(id, orders)`,
+      from (select unnest($ids) as id, unnest($orders) as orders) as b`,
 })
 
 /** Queues dispatches under the installation's fence epoch. */
@@ -112,8 +112,9 @@ export const insertDispatches = statement({
        ship_by, provenance_id)
     select $merchant, d.id, $partner, d.batch_id, d.revision, d.key, d.digest, d.sequence,
            i.fence_epoch, d.ship_by, $provenance
-      from unnest($ids, $batches, $revisions, $keys, $digests, $sequences, $promises)
-             as d(id, batch_id, revision, key, digest, sequence, ship_by),
+      from (select unnest($ids) as id, unnest($batches) as batch_id, unnest($revisions) as revision,
+                   unnest($keys) as key, unnest($digests) as digest, unnest($sequences) as sequence,
+                   unnest($promises) as ship_by) as d,
            platform.instance i`,
 })
 
@@ -130,7 +131,8 @@ export const insertBodies = statement({
   text: `
     insert into fulfillment.sealed_body (merchant_id, dispatch_id, bytes, proof_key_id, proof)
     select $merchant, b.id, b.bytes, b.proof_key_id, b.proof
-      from unnest($ids, $bodies, $proof_keys, $proofs) as b(id, bytes, proof_key_id, proof)`,
+      from (select unnest($ids) as id, unnest($bodies) as bytes, unnest($proof_keys) as proof_key_id,
+                   unnest($proofs) as proof) as b`,
 })
 
 /** Claims each line for its dispatch; the partial unique index lets one live claim stand. */
@@ -148,8 +150,9 @@ export const insertClaims = statement({
     insert into fulfillment.line_claim
       (merchant_id, fulfillment_id, generation, dispatch_id, order_id, decision_id, verdict)
     select $merchant, c.fulfillment_id, c.generation, c.dispatch_id, c.order_id, c.decision_id, 'clear'
-      from unnest($dispatches, $fulfillments, $generations, $orders, $decisions)
-        as c(dispatch_id, fulfillment_id, generation, order_id, decision_id)`,
+      from (select unnest($dispatches) as dispatch_id, unnest($fulfillments) as fulfillment_id,
+                   unnest($generations) as generation, unnest($orders) as order_id,
+                   unnest($decisions) as decision_id) as c`,
 })
 
 /** Marks fulfillment orders as sealed in their dispatch. */
@@ -159,7 +162,7 @@ export const sealOrders = statement({
   text: `
     with s as materialized (
       select $merchant as merchant_id, u.dispatch_id, u.fulfillment_id
-        from unnest($dispatches, $fulfillments) as u(dispatch_id, fulfillment_id)
+        from (select unnest($dispatches) as dispatch_id, unnest($fulfillments) as fulfillment_id) as u
     )
     update fulfillment.fulfillment_order f
        set state = 'sealed', dispatch_id = s.dispatch_id, updated_at = now()

@@ -40,8 +40,8 @@ const insertEvidence = statement({
     with told as materialized (
       select distinct on (u.fulfillment_id, u.partner_id, u.key)
              $merchant as merchant_id, u.partner_id, u.key, u.fulfillment_id, u.source
-        from unnest($partners, $keys, $fulfillments, $sources)
-          as u(partner_id, key, fulfillment_id, source)
+        from (select unnest($partners) as partner_id, unnest($keys) as key,
+                     unnest($fulfillments) as fulfillment_id, unnest($sources) as source) as u
        order by u.fulfillment_id, u.partner_id, u.key, u.source desc
     ), foreign_one as materialized (
       select t.merchant_id, t.fulfillment_id, f.order_id,

@@ -23,7 +23,8 @@ export const markApplied = statement({
   text: `
     with a as materialized (
       select $merchant as merchant_id, u.partner_id, u.webhook_id, u.outcome
-        from unnest($partners, $ids, $outcomes) as u(partner_id, webhook_id, outcome)
+        from (select unnest($partners) as partner_id, unnest($ids) as webhook_id,
+                     unnest($outcomes) as outcome) as u
     )
     update fulfillment.inbox i
        set applied_at = now(), outcome = a.outcome
@@ -91,10 +92,10 @@ export const insertShipments = statement({
        carrier, tracking_number, lines, shipped_at)
     select $merchant, s.id, s.partner_id, s.name, s.fulfillment_id, s.generation, s.dispatch_id,
            nullif(s.carrier, ''), nullif(s.tracking, ''), s.lines, s.shipped_at
-      from unnest($ids, $partners, $names, $fulfillments, $generations, $dispatches, $carriers,
-                  $trackings, $lines, $shipped)
-        as s(id, partner_id, name, fulfillment_id, generation, dispatch_id, carrier, tracking, lines,
-             shipped_at)
+      from (select unnest($ids) as id, unnest($partners) as partner_id, unnest($names) as name,
+                   unnest($fulfillments) as fulfillment_id, unnest($generations) as generation,
+                   unnest($dispatches) as dispatch_id, unnest($carriers) as carrier,
+                   unnest($trackings) as tracking, unnest($lines) as lines, unnest($shipped) as shipped_at) as s
     on conflict (merchant_id, partner_id, partner_shipment_id) do nothing
     returning id`,
 })
@@ -135,8 +136,8 @@ export const insertUnits = statement({
     insert into fulfillment.shipped_unit
       (merchant_id, fulfillment_id, generation, line_id, unit, shipment_id)
     select $merchant, u.fulfillment_id, u.generation, u.line_id, u.unit, u.shipment_id
-      from unnest($fulfillments, $generations, $lines, $units, $shipments)
-        as u(fulfillment_id, generation, line_id, unit, shipment_id)
+      from (select unnest($fulfillments) as fulfillment_id, unnest($generations) as generation,
+                   unnest($lines) as line_id, unnest($units) as unit, unnest($shipments) as shipment_id) as u
         on conflict do nothing
     returning shipment_id`,
 })

@@ -23,8 +23,9 @@ export const insertOpenLines = statement({
       (merchant_id, fulfillment_id, generation, dispatch_id, cause, line_id, sku, qty, code)
     select $merchant, l.fulfillment_id, l.generation, l.dispatch_id, $cause, l.line_id, l.sku, l.qty,
            l.code
-      from unnest($fulfillments, $generations, $dispatches, $lines, $skus, $units, $codes)
-        as l(fulfillment_id, generation, dispatch_id, line_id, sku, qty, code)
+      from (select unnest($fulfillments) as fulfillment_id, unnest($generations) as generation,
+                   unnest($dispatches) as dispatch_id, unnest($lines) as line_id, unnest($skus) as sku,
+                   unnest($units) as qty, unnest($codes) as code) as l
         on conflict (merchant_id, fulfillment_id, generation, dispatch_id, cause, line_id)
            do update set qty = excluded.qty
         where o.state = 'open' and o.qty < excluded.qty
@@ -61,7 +62,7 @@ export const decideOpenLines = statement({
   text: `
     with s as materialized (
       select $merchant as merchant_id, u.line_id, u.state, u.qty
-        from unnest($lines, $states, $units) as u(line_id, state, qty)
+        from (select unnest($lines) as line_id, unnest($states) as state, unnest($units) as qty) as u
     )
     update fulfillment.open_line o
        set state = s.state, qty = s.qty, decided_at = now(), decided_by = $actor

@@ -24,8 +24,8 @@ const insertDeliveries = statement({
     insert into fulfillment.parcel_delivery
       (merchant_id, partner_id, partner_shipment_id, fulfillment_id, delivered_at)
     select $merchant, d.partner_id, d.name, d.fulfillment_id, d.delivered_at
-      from unnest($partners, $names, $fulfillments, $delivered)
-        as d(partner_id, name, fulfillment_id, delivered_at)
+      from (select unnest($partners) as partner_id, unnest($names) as name,
+                   unnest($fulfillments) as fulfillment_id, unnest($delivered) as delivered_at) as d
         on conflict do nothing`,
 })
 
@@ -36,7 +36,7 @@ const matchDeliveries = statement({
   text: `
     with named as materialized (
       select distinct $merchant as merchant_id, n.partner_id, n.name
-        from unnest($partners, $names) as n(partner_id, name)
+        from (select unnest($partners) as partner_id, unnest($names) as name) as n
     )
     update fulfillment.parcel_delivery p
        set shipment_id = s.id

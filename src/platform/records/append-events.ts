@@ -16,7 +16,8 @@ const insertEvents = statement({
   text: `
     insert into platform.event (merchant_id, id, subject_id, kind, data)
     select $merchant, e.id, e.subject_id, e.kind, e.data::jsonb
-      from unnest($ids, $subjects, $kinds, $data) as e(id, subject_id, kind, data)`,
+      from (select unnest($ids) as id, unnest($subjects) as subject_id, unnest($kinds) as kind,
+                   unnest($data) as data) as e`,
 })
 
 /** Appends events in the transaction of the state they tell of. */

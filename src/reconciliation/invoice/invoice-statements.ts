@@ -124,10 +124,11 @@ export const insertLines = statement({
         actor)
     select $merchant, d.partner, d.invoice, d.line_no, d.content, d.ref, nullif(d.order_id, ''), d.sku,
            d.units, d.amount, d.currency, d.verdict, d.matched, d.disputed, $actor
-      from unnest($partners, $invoices, $lines, $contents, $refs, $orders, $skus, $units, $amounts,
-                  $currencies, $verdicts, $matched, $disputed)
-        as d(partner, invoice, line_no, content, ref, order_id, sku, units, amount, currency, verdict,
-             matched, disputed)`,
+      from (select unnest($partners) as partner, unnest($invoices) as invoice, unnest($lines) as line_no,
+                   unnest($contents) as content, unnest($refs) as ref, unnest($orders) as order_id,
+                   unnest($skus) as sku, unnest($units) as units, unnest($amounts) as amount,
+                   unnest($currencies) as currency, unnest($verdicts) as verdict,
+                   unnest($matched) as matched, unnest($disputed) as disputed) as d`,
 })
 
 /** Judged lines of bills, for an answer and for a claim. */

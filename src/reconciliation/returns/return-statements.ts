@@ -22,8 +22,10 @@ export const insertReturns = statement({
         currency, charges, charges_minor, note, returned_at)
     select $merchant, d.id, d.content, $source, $actor, nullif(d.customer, ''), d.currency,
            d.charges::jsonb, d.charges_minor, nullif(d.note, ''), d.returned_at
-      from unnest($ids, $contents, $customers, $currencies, $charges, $charge_sums, $notes, $returned)
-        as d(id, content, customer, currency, charges, charges_minor, note, returned_at)
+      from (select unnest($ids) as id, unnest($contents) as content, unnest($customers) as customer,
+                   unnest($currencies) as currency, unnest($charges) as charges,
+                   unnest($charge_sums) as charges_minor, unnest($notes) as note,
+                   unnest($returned) as returned_at) as d
      order by d.id
         on conflict do nothing
     returning id`,
@@ -124,7 +126,8 @@ export const takeBack = statement({
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.order_id, u.order_line, u.location_id, u.units
-        from unnest($orders, $lines, $locations, $units) as u(order_id, order_line, location_id, units)
+        from (select unnest($orders) as order_id, unnest($lines) as order_line,
+                     unnest($locations) as location_id, unnest($units) as units) as u
     )
     update reconciliation.returned_line r
        set returned = r.returned + d.units
@@ -161,9 +164,10 @@ export const writeLines = statement({
     select $merchant, d.return_id, d.line_no, d.sku, d.qty, d.condition, nullif(d.price, -1), d.refund,
            nullif(d.ref, ''), nullif(d.order_line, 0), nullif(d.order_id, ''),
            case when d.reason = '' then 'accepted' else 'unmatched' end, nullif(d.reason, '')
-      from unnest($returns, $numbers, $skus, $units, $conditions, $prices, $refunds, $refs, $order_lines,
-                  $orders, $reasons)
-        as d(return_id, line_no, sku, qty, condition, price, refund, ref, order_line, order_id, reason)
+      from (select unnest($returns) as return_id, unnest($numbers) as line_no, unnest($skus) as sku,
+                   unnest($units) as qty, unnest($conditions) as condition, unnest($prices) as price,
+                   unnest($refunds) as refund, unnest($refs) as ref, unnest($order_lines) as order_line,
+                   unnest($orders) as order_id, unnest($reasons) as reason) as d
         on conflict (merchant_id, return_id, line_no) do update
        set state = excluded.state, reason = excluded.reason, order_id = excluded.order_id,
            decided_at = now()
@@ -187,6 +191,7 @@ export const insertParts = statement({
     insert into reconciliation.return_part
       (merchant_id, return_id, line_no, order_id, order_line, location_id, sku, qty)
     select $merchant, d.return_id, d.line_no, d.order_id, d.order_line, d.location_id, d.sku, d.qty
-      from unnest($returns, $numbers, $orders, $lines, $locations, $skus, $units)
-        as d(return_id, line_no, order_id, order_line, location_id, sku, qty)`,
+      from (select unnest($returns) as return_id, unnest($numbers) as line_no, unnest($orders) as order_id,
+                   unnest($lines) as order_line, unnest($locations) as location_id, unnest($skus) as sku,
+                   unnest($units) as qty) as d`,
 })

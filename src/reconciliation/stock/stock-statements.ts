@@ -51,8 +51,8 @@ export const insertProposals = statement({
   text: `
     with d as materialized (
       select u.*, c.counted_at
-        from unnest($lines, $skus, $locations, $counted, $prices, $currencies)
-               as u(line_no, sku, location_id, counted, price, currency),
+        from (select unnest($lines) as line_no, unnest($skus) as sku, unnest($locations) as location_id,
+                     unnest($counted) as counted, unnest($prices) as price, unnest($currencies) as currency) as u,
              reconciliation.stock_count c
        where c.merchant_id = $merchant and c.id = $count
     ), since as materialized (

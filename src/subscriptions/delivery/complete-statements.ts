@@ -17,8 +17,9 @@ export const completeDeliveries = statement({
   text: `
     with a as materialized (
       select $merchant as merchant_id, u.*
-        from unnest($subscriptions, $ids, $tokens, $states, $delays, $codes, $statuses)
-          as u(subscription_id, id, token, state, delay_ms, code, status)
+        from (select unnest($subscriptions) as subscription_id, unnest($ids) as id,
+                     unnest($tokens) as token, unnest($states) as state, unnest($delays) as delay_ms,
+                     unnest($codes) as code, unnest($statuses) as status) as u
     )
     update subscriptions.delivery d
        set state = a.state, lease_token = null, last_code = a.code,
@@ -52,10 +53,10 @@ export const insertAttempts = statement({
        code, response)
     select $merchant, a.subscription_id, a.delivery_id, a.attempt, a.started_at, a.duration_ms,
            a.outcome, nullif(a.status, 0), a.code, a.response
-      from unnest($subscriptions, $deliveries, $attempts, $started, $durations, $outcomes, $statuses,
-                  $codes, $responses)
-        as a(subscription_id, delivery_id, attempt, started_at, duration_ms, outcome, status, code,
-             response)`,
+      from (select unnest($subscriptions) as subscription_id, unnest($deliveries) as delivery_id,
+                   unnest($attempts) as attempt, unnest($started) as started_at,
+                   unnest($durations) as duration_ms, unnest($outcomes) as outcome,
+                   unnest($statuses) as status, unnest($codes) as code, unnest($responses) as response) as a`,
 })
 
 /**
@@ -76,7 +77,8 @@ export const keepHealth = statement({
   text: `
     with a as materialized (
       select $merchant as merchant_id, u.*
-        from unnest($ids, $succeeded, $failed, $waits) as u(id, succeeded, failed, wait_ms)
+        from (select unnest($ids) as id, unnest($succeeded) as succeeded, unnest($failed) as failed,
+                     unnest($waits) as wait_ms) as u
        order by u.id
     )
     update subscriptions.subscription s

@@ -74,7 +74,8 @@ export const insertDeliveries = statement({
   text: `
     insert into subscriptions.delivery (merchant_id, subscription_id, id, event_id, type, body)
     select $merchant, $subscription, d.id, d.event_id, d.type, d.body
-      from unnest($ids, $events, $types, $bodies) as d(id, event_id, type, body)
+      from (select unnest($ids) as id, unnest($events) as event_id, unnest($types) as type,
+                   unnest($bodies) as body) as d
         on conflict do nothing`,
 })
 
