@@ -102,6 +102,7 @@ export async function completeCheckout(
 ): Promise<Outcome<{ order?: PlacedOrder; orderId: string }>> {
   const { database, merchant } = deps.context
   const orderId = newId('ord')
+  const provenance = await deps.context.provenance()
   return transact(database, async (tx) => {
     const opened = await maybe(tx, completeStatement, { merchant, id, order: orderId })
     if (!opened) {
@@ -111,7 +112,7 @@ export async function completeCheckout(
       return refuse('checkout_expired', 'The checkout let go of its stock; start again.')
     }
     const request = { ...asRequest(opened.input), checkoutId: id }
-    const outcome = await placeWithin(tx, deps, request, orderId)
+    const outcome = await placeWithin(tx, deps, request, { orderId, provenance })
     if (outcome.kind === 'refused') return { ok: false, refusal: outcome.refusal }
     return accept({ order: outcome.order, orderId })
   })

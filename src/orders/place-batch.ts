@@ -1,6 +1,6 @@
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import { appendEvents, change } from '#platform/index.ts'
-import type { Transaction } from '#platform/index.ts'
+import type { ProvenanceNow, Transaction } from '#platform/index.ts'
 import { productsForSkus } from '#catalog/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { lockFreeStock, releaseStock, reserveFrom } from '#inventory/index.ts'
@@ -55,14 +55,14 @@ export async function placeBatch(
   tx: Transaction,
   deps: PlacingDeps,
   items: readonly PlaceItem[],
+  provenance: ProvenanceNow,
 ): Promise<BatchResult> {
   const { merchant } = deps.context
   const refusals = new Map<PlaceItem, Refusal>()
-  const [claims, products, rules, provenance, early] = await Promise.all([
+  const [claims, products, rules, early] = await Promise.all([
     claimOrders(tx, merchant, items),
     productsForSkus(tx, merchant, skusOf(items)),
     currentRules(tx, merchant),
-    deps.context.provenance(),
     claimsInOneStatement(items) ? lockFreeStock(tx, merchant, skusOf(items)) : undefined,
   ])
   keepRefusals(claims, refusals)
@@ -163,7 +163,7 @@ function writeOrders(
   priced: readonly (readonly [PlaceItem, readonly OrderLine[]])[],
   author: {
     rules: RuleSet
-    provenance: { id: string; flagSetVersion: number }
+    provenance: ProvenanceNow
     reserved: Reserved
   },
 ): { readonly placed: ReadonlyMap<PlaceItem, PlacedOrder>; readonly written: Promise<unknown> } {

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { sha256 } from '#kernel/index.ts'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { orThrow, sha256 } from '#kernel/index.ts'
+import { closeDatabase, openDatabase, recordProvenance } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { listStock } from '#inventory/index.ts'
 import { verifyApproval } from '#wire/index.ts'
@@ -18,6 +19,7 @@ import { orderInput } from './order-input.ts'
 import { placeOrders } from './place-orders.ts'
 import type { OrderPlacing } from './place-orders.ts'
 import type { PlaceRequest } from './place-request.ts'
+import { withdrawOrder } from './withdraw-order.ts'
 
 let db: TestDatabase
 let context: Context
@@ -141,6 +143,26 @@ test('text that the database or canonical JSON cannot hold is refused field by f
   expect(orderInput.safeParse({ ...anOrder(), ship_to: { name: 'Zoë 😀 O’Neil' } }).success).toBe(
     true,
   )
+})
+
+test('no verb of an order waits for a second connection with one in hand', async () => {
+  const narrow = openDatabase(db.runtimeUrl, { connectionsMax: 1 })
+  onTestFinished(() => closeDatabase(narrow))
+  let flagSetVersion = 100
+  // As after each change of a flag: the row is not there yet.
+  const provenance = async () => {
+    const now = { flagSetVersion: (flagSetVersion += 1), build: 'b', schemaVersion: 1, node: 'n' }
+    return { id: await recordProvenance(narrow, 'main', now), flagSetVersion }
+  }
+  const { deps, place } = testPlacing({ ...context, database: narrow, provenance })
+  const placed = await place(aRequest())
+  if (placed.kind === 'refused') throw new Error(placed.refusal.code)
+  const opened = orThrow(await openCheckout(deps, anOrder()))
+  expect(await completeCheckout(deps, opened.id)).toMatchObject({ ok: true })
+  const wish = { orderId: placed.order.id, kind: 'amend', actor: 'test', reason: 'moved' } as const
+  const withdrawn = () => Promise.resolve({ kind: 'withdrawn', freedLocations: [] } as const)
+  const shipTo = { name: 'Ann Buyer', street: 'Side St 2', city: 'Leeds', country: 'GB' }
+  expect(await withdrawOrder(deps, withdrawn, { ...wish, shipTo })).toMatchObject({ ok: true })
 })
 
 describe('the same order again', () => {

@@ -1,7 +1,7 @@
 import { batchLane, newId, refuse } from '#kernel/index.ts'
 import type { BatchLane, Refusal } from '#kernel/index.ts'
 import { withPipelinedCommit, withTransaction } from '#platform/index.ts'
-import type { Context, Transaction } from '#platform/index.ts'
+import type { Context, ProvenanceNow, Transaction } from '#platform/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { count } from '#telemetry/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
@@ -77,15 +77,18 @@ export async function placeOrders(
 
 const UNANSWERED = refuse('internal', 'The order was not answered.').refusal
 
-/** Places exactly one order inside a transaction that the caller owns (a checkout being completed). */
+/**
+ * Places exactly one order inside a transaction that the caller owns (a checkout being completed); the
+ * provenance was asked for before that began.
+ */
 export async function placeWithin(
   tx: Transaction,
   deps: PlacingDeps,
   request: PlaceRequest,
-  orderId: string,
+  { orderId, provenance }: { orderId: string; provenance: ProvenanceNow },
 ): Promise<PlaceOutcome> {
   const item = { ...toItem(request, 0), orderId }
-  const { outcomes, written } = await placeBatch(tx, deps, [item])
+  const { outcomes, written } = await placeBatch(tx, deps, [item], provenance)
   await written
   return outcomes.get(item) ?? refused(UNANSWERED)
 }
@@ -148,9 +151,10 @@ async function runBatch(
   onCommitSent: () => void,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
+  const provenance = await deps.context.provenance()
   try {
     const place = async (tx: Transaction) => {
-      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch)
+      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, provenance)
       if (result.mustUndo) {
         refusals = result.refusals
         throw new RunAgain('a refused order had claimed its names')

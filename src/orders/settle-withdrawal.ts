@@ -8,7 +8,7 @@ import {
   statement,
   withTransaction,
 } from '#platform/index.ts'
-import type { Context, Transaction } from '#platform/index.ts'
+import type { Context, ProvenanceNow, Transaction } from '#platform/index.ts'
 import { openAllocations, releaseStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
 import { lockOrder } from './order-lock.ts'
@@ -90,7 +90,10 @@ export async function settleWithdrawal(
     return accept({ withdrawalId, state: 'recalling' })
   }
   const refusal = word.kind === 'withdrawn' ? null : REFUSED[word.kind]
-  await withTransaction(deps.context.database, (tx) => settleOnce(tx, deps, withdrawal, word))
+  const provenance = await deps.context.provenance()
+  await withTransaction(deps.context.database, (tx) =>
+    settleOnce(tx, { ...deps, provenance }, withdrawal, word),
+  )
   if (refusal === null) return accept({ withdrawalId, state: 'done' })
   const { orderId: order } = withdrawal
   const back = {
@@ -106,9 +109,11 @@ export async function settleWithdrawal(
 
 const REFUSED = { shipped: 'order_shipped', partly: 'order_partly_shipped' } as const
 
+type SettlingDeps = PlacingDeps & { readonly provenance: ProvenanceNow }
+
 async function settleOnce(
   tx: Transaction,
-  deps: PlacingDeps,
+  deps: SettlingDeps,
   withdrawal: Withdrawal,
   word: WithdrawalWord,
 ): Promise<void> {
@@ -152,7 +157,7 @@ async function tellRequested({ context }: PlacingDeps, withdrawal: Withdrawal): 
 
 async function carryOut(
   tx: Transaction,
-  deps: PlacingDeps,
+  deps: SettlingDeps,
   withdrawal: Withdrawal,
   order: LockedOrder,
   word: WithdrawalWord,
@@ -183,7 +188,7 @@ async function carryOut(
 // A new address is a new revision: its digest differs, so the old approval cannot cover it.
 async function readdress(
   tx: Transaction,
-  deps: PlacingDeps,
+  deps: SettlingDeps,
   withdrawal: Withdrawal,
   order: LockedOrder,
 ): Promise<void> {
@@ -207,7 +212,7 @@ async function readdress(
   })
   invariant(moved === 1, 'an order with an open withdrawal keeps its revision')
   const rules = await currentRules(tx, merchant)
-  const provenance = await deps.context.provenance()
+  const { provenance } = deps
   const quantityMax = order.lines.reduce((max, line) => Math.max(max, line.qty), 0)
   const verdict = review(
     { goodsMinor: order.goods_minor, quantityMax, customer: order.customer, country },

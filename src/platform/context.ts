@@ -9,12 +9,18 @@ export type Log = {
   readonly error: (fields: object, message: string) => void
 }
 
+/** The row that stands for this build, schema, node and flag set now, and the version of the set. */
+export type ProvenanceNow = { readonly id: string; readonly flagSetVersion: number }
+
 /** What every shell verb is given once, at the composition root. */
 export type Context = {
   readonly merchant: string
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
-  /** The id of the provenance row that stands for this build, schema, node and flag set now. */
-  readonly provenance: () => Promise<{ readonly id: string; readonly flagSetVersion: number }>
+  /**
+   * Written on first use, over a connection of its own: to be asked for before a transaction begins, since
+   * whoever waits for a second connection with one in hand may wait for itself.
+   */
+  readonly provenance: () => Promise<ProvenanceNow>
 }

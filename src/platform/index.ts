@@ -41,7 +41,7 @@ export type {
   RouteRequest,
   Scope,
 } from './http/route.ts'
-export type { Context, Log } from './context.ts'
+export type { Context, Log, ProvenanceNow } from './context.ts'
 export { readConfig, SETTINGS } from './config.ts'
 export type { Config, DispatchTimingName, LogLevel, Setting } from './config.ts'
 export { createLog, silentLog } from './log.ts'
