@@ -8,6 +8,7 @@ export const CASE_KINDS = [
   'overdue_shipment',
   'overdue_dispatch',
   'overdue_recall',
+  'overdue_handover',
   'unmatched_shipment',
   'parcel_without_lines',
   'partial_rejection',

@@ -1,9 +1,10 @@
 import { isUnavailable } from '#platform/index.ts'
 import type { Log } from '#platform/index.ts'
 import { expireOldCheckouts } from './checkout.ts'
-import type { FulfillmentClient } from './fulfillment-client.ts'
-import { handOverOnce } from './hand-over.ts'
+import type { FulfillmentClient } from './hand-over/fulfillment-client.ts'
+import { handOverOnce } from './hand-over/hand-over.ts'
 import type { PlacingDeps } from './place-orders.ts'
+import { watchHandOver } from './hand-over/watch-hand-over.ts'
 import { resumeWithdrawals } from './withdraw-order.ts'
 
 /** The background work of this domain; `wake` is a hint that something waits. */
@@ -38,6 +39,7 @@ export function startOrdersWorker(
     if (clock.monotonicMs() - lastHousekeeping >= HOUSEKEEPING_MS) {
       lastHousekeeping = clock.monotonicMs()
       await expireOldCheckouts(deps)
+      await watchHandOver(deps.context)
     }
     if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
       lastWithdrawals = clock.monotonicMs()

@@ -73,6 +73,7 @@ export const CASE_KIND_LABELS = [
   'overdue_shipment',
   'overdue_dispatch',
   'overdue_recall',
+  'overdue_handover',
   'unmatched_shipment',
   'parcel_without_lines',
   'partial_rejection',

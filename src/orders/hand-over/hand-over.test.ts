@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { refuse } from '#kernel/index.ts'
 import { closeDatabase, openDatabase } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
-import { createTestContext, createTestDatabase } from '../../tests/database.ts'
-import type { TestDatabase } from '../../tests/database.ts'
-import { anOrder, aRequest, stockShop, testPlacing } from '../../tests/shop.ts'
+import { createTestContext, createTestDatabase } from '../../../tests/database.ts'
+import type { TestDatabase } from '../../../tests/database.ts'
+import { anOrder, aRequest, stockShop, testPlacing } from '../../../tests/shop.ts'
 import { handOverOnce } from './hand-over.ts'
 
 const ORDERS = 5

@@ -14,7 +14,7 @@ import {
 } from '#wire/index.ts'
 import type { HandOverResponse } from '#wire/index.ts'
 import type { SendHandOver } from './hand-over.ts'
-import type { AskWithdrawal, WithdrawalWord } from './withdraw-order.ts'
+import type { AskWithdrawal, WithdrawalWord } from '../withdraw-order.ts'
 
 /** The calls that order processing makes downstream. */
 export type FulfillmentClient = {

@@ -6,7 +6,7 @@ import { openAllocations } from '#inventory/index.ts'
 import type { Allocation } from '#inventory/index.ts'
 import { checkReceipt, sealHandOver } from '#wire/index.ts'
 import type { HandOverRecord, HandOverResponse, SealedHandOver } from '#wire/index.ts'
-import type { OrderLine } from './order-line.ts'
+import type { OrderLine } from '../order-line.ts'
 
 /** Sends a sealed batch and returns the receipt, or the refusal of the other end; faults throw. */
 export type SendHandOver = (sealed: SealedHandOver) => Promise<Outcome<HandOverResponse>>
