@@ -51,19 +51,27 @@ async function askLab(request: Readonly<Record<string, unknown>>): Promise<Answe
   })
   // The lab ends what it started, then itself, and we wait. A terminal signals the whole group, so that
   // the lab may hear of it twice: only a second SIGINT would mean "at once".
-  const pass = (): void => void child.kill('SIGTERM')
+  let isStopped = false
+  const pass = (): void => {
+    isStopped = true
+    child.kill('SIGTERM')
+  }
   process.on('SIGINT', pass).on('SIGTERM', pass)
   try {
-    return await readAnswer(child)
+    return await readAnswer(child, () => isStopped)
   } finally {
     process.off('SIGINT', pass).off('SIGTERM', pass)
   }
 }
 
-async function readAnswer(child: ChildProcess): Promise<Answer> {
+const STOPPED = 'Stopped before it was done; nothing of it is left.'
+
+async function readAnswer(child: ChildProcess, isStopped: () => boolean): Promise<Answer> {
   let said: unknown
   child.once('message', (message) => (said = message))
   await once(child, 'close')
+  if (said === undefined && isStopped())
+    return { json: { stopped: true }, text: STOPPED, isRefused: true }
   const message = labMessage.safeParse(said)
   if (!message.success) throw new Error(`the lab was stopped before it was done`)
   if (message.data.kind === 'failed') throw new Error(message.data.detail)

@@ -103,7 +103,7 @@ test('stopped by Ctrl-C in the midst of it, it leaves no process and no folder',
   expect(child.pid).toBeGreaterThan(1)
   process.kill(-(child.pid ?? 0), 'SIGINT')
   await once(child, 'exit')
-  expect(await stdout).toBe('')
+  expect(await stdout).toBe('Stopped before it was done; nothing of it is left.\n')
   expect(child.exitCode).toBe(1)
   expect(await readdir(folder)).toEqual([])
   expect(await processesLeft()).toEqual([])
