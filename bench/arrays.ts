@@ -16,13 +16,16 @@ export async function arrays({ pairs }: Effort): Promise<readonly Figure[]> {
   try {
     await client.connect()
     const figures: Figure[] = []
-    for (const count of [4, 17]) {
+    for (const count of [4, 16]) {
       const runs: { inList: number; inFrom: number }[] = []
       for (let pair = 0; pair < pairs; pair += 1) {
-        runs.push({
-          inList: await time(client, `list_${count}`, inSelectList(count), count),
-          inFrom: await time(client, `from_${count}`, inFrom(count), count),
-        })
+        const list = () => time(client, `list_${count}`, inSelectList(count), count)
+        const from = () => time(client, `from_${count}`, inFrom(count), count)
+        // Each pair the other way round.
+        const [first, second] = pair % 2 === 0 ? [list, from] : [from, list]
+        const [one, other] = [await first(), await second()]
+        const [inList, inFromClause] = pair % 2 === 0 ? [one, other] : [other, one]
+        runs.push({ inList, inFrom: inFromClause })
       }
       figures.push(
         {

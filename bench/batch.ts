@@ -9,7 +9,7 @@ import type { Random } from '#kernel/index.ts'
 import { closeDatabase } from '#platform/index.ts'
 import { median, ratioFigure } from './figure.ts'
 import type { Effort, Figure } from './figure.ts'
-import { findPgbench } from './hot-sku.ts'
+import { findPgbench, PGBENCH_ENV } from './hot-sku.ts'
 import { openLane } from './open-lane.ts'
 import { recordTo, toScript } from './record-statements.ts'
 import type { Recorded } from './record-statements.ts'
@@ -118,7 +118,10 @@ async function play(pgbench: string, url: string, script: string): Promise<numbe
     const file = join(folder, 'batches.sql')
     await writeFile(file, script)
     const args = ['-n', '-M', 'simple', '-c', '1', '-t', '1', '-f', file, url]
-    const { status, stdout, stderr } = spawnSync(pgbench, args, { encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync(pgbench, args, {
+      encoding: 'utf8',
+      env: PGBENCH_ENV,
+    })
     const ms = Number(/latency average = ([\d.]+)/.exec(stdout)?.[1])
     invariant(status === 0 && ms > 0, `pgbench plays every statement: ${stderr}`)
     return ms / 1_000

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { invariant } from '#kernel/index.ts'
+import { SESSION_OPTIONS } from '#platform/index.ts'
 import { median, ratioFigure } from './figure.ts'
 import type { Effort, Figure } from './figure.ts'
 import { hotLane } from './hot-lane.ts'
@@ -86,7 +87,7 @@ async function inDatabase(
           script,
           world.baselineUrl,
         ],
-        { encoding: 'utf8' },
+        { encoding: 'utf8', env: PGBENCH_ENV },
       )
       invariant(out.status === 0, `pgbench runs: ${out.stderr}`)
       rates.push({ ours, pgbench: Number(/tps = ([\d.]+)/.exec(out.stdout)?.[1] ?? Number.NaN) })
@@ -127,6 +128,9 @@ insert into order_line values (:id, 'HOT', 1, 500);
 insert into payment values (gen_random_uuid(), :id, 'manual', 500, 'authorized');
 commit;
 `
+
+/** pgbench under the settings of our own connections: what is compared is the work, not the planner. */
+export const PGBENCH_ENV = { ...process.env, PGOPTIONS: SESSION_OPTIONS }
 
 /** The newest pgbench of this machine, where there is one. */
 export function findPgbench(): string | undefined {

@@ -1,9 +1,13 @@
--- When somebody was told that decisions wait for the hand-over for too long; at most one alarm a shop.
+-- When somebody was told that decisions wait for the hand-over for too long, by the code of the last refusal
+-- (empty where none is recorded) and with how many there were: at ten times as many it is told again.
 create table orders.handover_alarm (
-  merchant_id text primary key,
-  raised_at timestamptz not null default now()
+  merchant_id text not null,
+  code text not null,
+  decisions bigint not null,
+  raised_at timestamptz not null default now(),
+  primary key (merchant_id, code)
 );
-grant select, insert, delete on orders.handover_alarm to holdfast_runtime;
+grant select, insert, update, delete on orders.handover_alarm to holdfast_runtime;
 
 -- The third time that the kinds of a case are widened: the block of 0023 and 0033, now by its name.
 create function cases.widen_kinds(variadic added text[]) returns void

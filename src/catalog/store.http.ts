@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { accept, base32, refuse, sha256 } from '#kernel/index.ts'
 import { route } from '#platform/index.ts'
 import type { AnyRoute, Context, RouteReply } from '#platform/index.ts'
-import { cursorQuery, toPage } from '#platform/http/index.ts'
+import { cursorQuery, JSON_TYPE, toPage } from '#platform/http/index.ts'
 import { listProducts } from './list-products.ts'
 import type { Product } from './list-products.ts'
 import { textCache } from './text-cache.ts'
@@ -37,7 +37,6 @@ type Rendered = {
 const FRESH_MS = 1_000
 const ENTRIES_MAX = 500
 const Q_MAX_CHARS = 100
-const JSON_TYPE = 'application/json; charset=utf-8'
 
 /**
  * `/store/products`: prices and stock at most a second old, from a bounded cache in this process.

@@ -9,6 +9,8 @@ import { addCommand, addGroup, wholeNumber } from './command.ts'
 import type { Answer } from './command.ts'
 
 // A process of its own, by its path: nothing of the product imports a world without guards.
+/** How the lab says that it was stopped and has ended all that it started: 128 + SIGINT. */
+const LAB_STOPPED = 130
 const LAB = fileURLToPath(new URL('../../lab/main.ts', import.meta.url))
 
 const labMessage = z.discriminatedUnion('kind', [
@@ -65,13 +67,20 @@ async function askLab(request: Readonly<Record<string, unknown>>): Promise<Answe
 }
 
 const STOPPED = 'Stopped before it was done; nothing of it is left.'
+const CUT = 'Stopped at once: a process or a folder of it (holdfast-…, lab-…) may be left.'
 
 async function readAnswer(child: ChildProcess, isStopped: () => boolean): Promise<Answer> {
   let said: unknown
   child.once('message', (message) => (said = message))
   await once(child, 'close')
-  if (said === undefined && isStopped())
-    return { json: { stopped: true }, text: STOPPED, isRefused: true }
+  if (said === undefined && isStopped()) {
+    const isClean = child.exitCode === LAB_STOPPED
+    return {
+      json: { stopped: true, clean: isClean },
+      text: isClean ? STOPPED : CUT,
+      isRefused: true,
+    }
+  }
   const message = labMessage.safeParse(said)
   if (!message.success) throw new Error(`the lab was stopped before it was done`)
   if (message.data.kind === 'failed') throw new Error(message.data.detail)

@@ -7,6 +7,7 @@ import type { OrderInput } from './order-input.ts'
 import { placeWithin } from './place-orders.ts'
 import type { PlacingDeps } from './place-orders.ts'
 import type { PlacedOrder, PlaceRequest } from './place-request.ts'
+import { decidedUnder } from './decided-under.ts'
 import { priceOrder } from './price-order.ts'
 
 /** How long an unfinished checkout keeps its stock. */
@@ -102,7 +103,7 @@ export async function completeCheckout(
 ): Promise<Outcome<{ order?: PlacedOrder; orderId: string }>> {
   const { database, merchant } = deps.context
   const orderId = newId('ord')
-  const provenance = await deps.context.provenance()
+  const under = await decidedUnder(deps)
   return transact(database, async (tx) => {
     const opened = await maybe(tx, completeStatement, { merchant, id, order: orderId })
     if (!opened) {
@@ -112,7 +113,7 @@ export async function completeCheckout(
       return refuse('checkout_expired', 'The checkout let go of its stock; start again.')
     }
     const request = { ...asRequest(opened.input), checkoutId: id }
-    const outcome = await placeWithin(tx, deps, request, { orderId, provenance })
+    const outcome = await placeWithin(tx, deps, request, { orderId, under })
     if (outcome.kind === 'refused') return { ok: false, refusal: outcome.refusal }
     return accept({ order: outcome.order, orderId })
   })

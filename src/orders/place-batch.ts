@@ -1,6 +1,6 @@
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import { appendEvents, change } from '#platform/index.ts'
-import type { ProvenanceNow, Transaction } from '#platform/index.ts'
+import type { Transaction } from '#platform/index.ts'
 import { productsForSkus } from '#catalog/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { lockFreeStock, releaseStock, reserveFrom } from '#inventory/index.ts'
@@ -8,6 +8,7 @@ import type { Allocation, LockedStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
 import { claimOrders } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
+import type { DecidedUnder } from './decided-under.ts'
 import { chargesMinor, goodsMinor } from './order-line.ts'
 import type { OrderLine } from './order-line.ts'
 import { loadKnown } from './load-placed.ts'
@@ -55,7 +56,7 @@ export async function placeBatch(
   tx: Transaction,
   deps: PlacingDeps,
   items: readonly PlaceItem[],
-  provenance: ProvenanceNow,
+  under: DecidedUnder,
 ): Promise<BatchResult> {
   const { merchant } = deps.context
   const refusals = new Map<PlaceItem, Refusal>()
@@ -77,7 +78,7 @@ export async function placeBatch(
   }
   const { placed, written: recorded } = writeOrders(tx, deps, placeable, {
     rules,
-    provenance,
+    under,
     reserved,
   })
   const sent = Promise.all([written, recorded])
@@ -157,20 +158,18 @@ async function reserveAll(
   return { written, reserved }
 }
 
+type Author = { readonly rules: RuleSet; readonly under: DecidedUnder }
+
 function writeOrders(
   tx: Transaction,
   deps: PlacingDeps,
   priced: readonly (readonly [PlaceItem, readonly OrderLine[]])[],
-  author: {
-    rules: RuleSet
-    provenance: ProvenanceNow
-    reserved: Reserved
-  },
+  author: Author & { readonly reserved: Reserved },
 ): { readonly placed: ReadonlyMap<PlaceItem, PlacedOrder>; readonly written: Promise<unknown> } {
   if (priced.length === 0) return { placed: new Map(), written: Promise.resolve() }
   const { merchant } = deps.context
-  const { rules, provenance, reserved } = author
-  const orders = priced.map(([item, lines]) => makeOrder(deps, item, lines, rules))
+  const { rules, under, reserved } = author
+  const orders = priced.map(([item, lines]) => makeOrder(deps, item, lines, author))
   const decisions = orders.map((order) => ({
     orderId: order.item.orderId,
     orderNumber: orderNumber(order.item.orderId),
@@ -193,8 +192,8 @@ function writeOrders(
       decidedBy: 'rules',
       actor: 'service:orders',
       ruleVersion: rules.version,
-      flagSetVersion: provenance.flagSetVersion,
-      provenanceId: provenance.id,
+      flagSetVersion: under.flagSetVersion,
+      provenanceId: under.id,
     }),
     appendEvents(tx, merchant, orders.map(placedEvent)),
   ])
@@ -205,7 +204,7 @@ function makeOrder(
   deps: PlacingDeps,
   item: PlaceItem,
   lines: readonly OrderLine[],
-  { rules, promise, now_ms: nowMs }: RuleSet,
+  { rules: { rules, promise, now_ms: nowMs }, under }: Author,
 ): NewOrder {
   const { input, isTrusted, submittedHold } = item.request
   const goods = goodsMinor(lines)
@@ -233,7 +232,7 @@ function makeOrder(
     }),
     verdict: review({ goodsMinor: goods, quantityMax, customer, country }, rules, {
       submittedHold,
-      autoApproval: deps.flags.isOn('order_auto_approval_enabled'),
+      autoApproval: under.autoApproval,
     }),
     ...promiseOf(isTrusted ? input.ship_by : undefined, nowMs, promise),
   }

@@ -1,12 +1,14 @@
 import { batchLane, newId, refuse } from '#kernel/index.ts'
 import type { BatchLane, Refusal } from '#kernel/index.ts'
 import { withPipelinedCommit, withTransaction } from '#platform/index.ts'
-import type { Context, ProvenanceNow, Transaction } from '#platform/index.ts'
+import type { Context, Transaction } from '#platform/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { count } from '#telemetry/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
 import { RunAgain } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
+import { decidedUnder } from './decided-under.ts'
+import type { DecidedUnder } from './decided-under.ts'
 import type { PlacedOrder, PlaceOutcome, PlaceRequest } from './place-request.ts'
 import { loadPlaced } from './load-placed.ts'
 import { placeBatch } from './place-batch.ts'
@@ -78,17 +80,17 @@ export async function placeOrders(
 const UNANSWERED = refuse('internal', 'The order was not answered.').refusal
 
 /**
- * Places exactly one order inside a transaction that the caller owns (a checkout being completed); the
- * provenance was asked for before that began.
+ * Places exactly one order inside a transaction that the caller owns (a checkout being completed); what it
+ * is decided under was asked for before that began.
  */
 export async function placeWithin(
   tx: Transaction,
   deps: PlacingDeps,
   request: PlaceRequest,
-  { orderId, provenance }: { orderId: string; provenance: ProvenanceNow },
+  { orderId, under }: { orderId: string; under: DecidedUnder },
 ): Promise<PlaceOutcome> {
   const item = { ...toItem(request, 0), orderId }
-  const { outcomes, written } = await placeBatch(tx, deps, [item], provenance)
+  const { outcomes, written } = await placeBatch(tx, deps, [item], under)
   await written
   return outcomes.get(item) ?? refused(UNANSWERED)
 }
@@ -151,10 +153,10 @@ async function runBatch(
   onCommitSent: () => void,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
-  const provenance = await deps.context.provenance()
+  const under = await decidedUnder(deps)
   try {
     const place = async (tx: Transaction) => {
-      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, provenance)
+      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, under)
       if (result.mustUndo) {
         refusals = result.refusals
         throw new RunAgain('a refused order had claimed its names')

@@ -31,21 +31,28 @@ export function startOrdersWorker(
 
   const isAgreed = limitsCheck(client, log, onRefused)
 
-  const round = async (): Promise<boolean> => {
-    const { records, refusal } = (await isAgreed())
-      ? await handOverOnce(deps.context, client.handOver)
-      : { records: 0 }
+  const handOver = async (): Promise<boolean> => {
+    if (!(await isAgreed())) return false
+    const { records, refusal } = await handOverOnce(deps.context, client.handOver)
     if (refusal) onRefused(refusal.code)
+    return records > 0
+  }
+
+  const round = async (): Promise<boolean> => {
+    // First: while fulfillment is away each hand-over throws, and stock must be let go of all the same.
     if (clock.monotonicMs() - lastHousekeeping >= HOUSEKEEPING_MS) {
       lastHousekeeping = clock.monotonicMs()
       await expireOldCheckouts(deps)
       await watchHandOver(deps.context)
     }
-    if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
-      lastWithdrawals = clock.monotonicMs()
-      await resumeWithdrawals(deps, client.withdraw)
+    try {
+      return await handOver()
+    } finally {
+      if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
+        lastWithdrawals = clock.monotonicMs()
+        await resumeWithdrawals(deps, client.withdraw)
+      }
     }
-    return records > 0
   }
 
   const run = async (): Promise<void> => {

@@ -8,9 +8,11 @@ import {
   statement,
   withTransaction,
 } from '#platform/index.ts'
-import type { Context, ProvenanceNow, Transaction } from '#platform/index.ts'
+import type { Context, Transaction } from '#platform/index.ts'
 import { openAllocations, releaseStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
+import { decidedUnder } from './decided-under.ts'
+import type { DecidedUnder } from './decided-under.ts'
 import { lockOrder } from './order-lock.ts'
 import type { LockedOrder } from './order-lock.ts'
 import type { PlacingDeps } from './place-orders.ts'
@@ -90,9 +92,9 @@ export async function settleWithdrawal(
     return accept({ withdrawalId, state: 'recalling' })
   }
   const refusal = word.kind === 'withdrawn' ? null : REFUSED[word.kind]
-  const provenance = await deps.context.provenance()
+  const under = await decidedUnder(deps)
   await withTransaction(deps.context.database, (tx) =>
-    settleOnce(tx, { ...deps, provenance }, withdrawal, word),
+    settleOnce(tx, { ...deps, under }, withdrawal, word),
   )
   if (refusal === null) return accept({ withdrawalId, state: 'done' })
   const { orderId: order } = withdrawal
@@ -109,7 +111,7 @@ export async function settleWithdrawal(
 
 const REFUSED = { shipped: 'order_shipped', partly: 'order_partly_shipped' } as const
 
-type SettlingDeps = PlacingDeps & { readonly provenance: ProvenanceNow }
+type SettlingDeps = PlacingDeps & { readonly under: DecidedUnder }
 
 async function settleOnce(
   tx: Transaction,
@@ -212,14 +214,14 @@ async function readdress(
   })
   invariant(moved === 1, 'an order with an open withdrawal keeps its revision')
   const rules = await currentRules(tx, merchant)
-  const { provenance } = deps
+  const { under } = deps
   const quantityMax = order.lines.reduce((max, line) => Math.max(max, line.qty), 0)
   const verdict = review(
     { goodsMinor: order.goods_minor, quantityMax, customer: order.customer, country },
     rules.rules,
     {
       heldBefore: order.last_verdict !== 'clear',
-      autoApproval: deps.flags.isOn('order_auto_approval_enabled'),
+      autoApproval: under.autoApproval,
     },
   )
   await change(tx, clearOutbox, { merchant, order: order.id })
@@ -246,8 +248,8 @@ async function readdress(
       decidedBy: 'rules',
       actor: 'service:orders',
       ruleVersion: rules.version,
-      flagSetVersion: provenance.flagSetVersion,
-      provenanceId: provenance.id,
+      flagSetVersion: under.flagSetVersion,
+      provenanceId: under.id,
     },
   )
   await appendEvents(tx, merchant, [

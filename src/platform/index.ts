@@ -8,6 +8,7 @@ export {
   maybe,
   openDatabase,
   read,
+  SESSION_OPTIONS,
   sqlState,
   transact,
   transactionRetries,

@@ -71,7 +71,6 @@ export function createMetrics(clock: Clock = systemClock): Metrics {
   }
 
   const collect = async (): Promise<string> => {
-    for (const settle of tallies) settle()
     await Promise.all(
       [...collectors].map(async ([name, read]) => {
         try {
@@ -82,6 +81,8 @@ export function createMetrics(clock: Clock = systemClock): Metrics {
         }
       }),
     )
+    // Last, so that requests are told as they are timed, which is at once.
+    for (const settle of tallies) settle()
     return registry.metrics()
   }
   return {

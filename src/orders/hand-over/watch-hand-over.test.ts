@@ -1,11 +1,13 @@
 import { Client } from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { refuse } from '#kernel/index.ts'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { accept, refuse } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
 import { caseEntries, listCases } from '#cases/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
 import { anOrder, aRequest, stockShop, testPlacing } from '../../../tests/shop.ts'
+import { decideOrder } from '../decide-order.ts'
+import { startOrdersWorker } from '../run-orders.ts'
 import { handOverOnce } from './hand-over.ts'
 import { watchHandOver } from './watch-hand-over.ts'
 
@@ -19,8 +21,13 @@ beforeAll(async () => {
   await stockShop(context, { A: 1_000 })
 })
 afterAll(() => db.drop())
+beforeEach(async () => {
+  await owner('delete from orders.handover_outbox')
+  await watchHandOver(context)
+  told.length = 0
+})
 
-const owner = async (text: string) => {
+async function owner(text: string): Promise<void> {
   const client = new Client({ connectionString: db.ownerUrl })
   await client.connect()
   await client.query(text).finally(() => client.end())
@@ -29,48 +36,98 @@ const waits = (minutes: number) =>
   owner(
     `update orders.handover_outbox set recorded_at = now() - interval '${minutes} minutes', not_before = now()`,
   )
-const place = () => testPlacing(context).place(aRequest(anOrder()))
-const cases = () => listCases(context.database, 'main', { kind: 'overdue_handover', limit: 10 })
+const place = async (qty = 1): Promise<string> => {
+  const placed = await testPlacing(context).place(aRequest(anOrder({ lines: [{ sku: 'A', qty }] })))
+  return placed.kind === 'refused' ? '' : placed.order.id
+}
+const refuseAll = () =>
+  handOverOnce(context, () => Promise.resolve(refuse('handover_conflict', 'not this one')))
+const open = async () => {
+  const all = await listCases(context.database, 'main', { kind: 'overdue_handover', limit: 50 })
+  return all.filter((one) => one.state === 'open')
+}
 
 test('decisions that nobody takes become one case after a quarter of an hour, and an error', async () => {
   await place()
   await place()
   await waits(14)
   expect(await watchHandOver(context)).toBe(false)
-  expect(await cases()).toEqual([])
+  expect(await open()).toEqual([])
   await waits(16)
   await Promise.all([watchHandOver(context), watchHandOver(context), watchHandOver(context)])
   await watchHandOver(context)
-  const [one, ...others] = await cases()
+  const [one, ...others] = await open()
   expect(others).toEqual([])
-  expect(one).toMatchObject({ state: 'open', subject_id: 'hand-over', currency: 'GBP' })
-  expect(one?.title).toMatch(/^2 decisions wait for the hand-over .*fulfillment does not answer/)
+  expect(one).toMatchObject({ subject_id: 'hand-over', money_minor: 1_000, currency: 'GBP' })
+  expect(one?.title).toMatch(/^Decisions on 2 orders wait .*\(no refusal is recorded\)/)
   expect(told).toMatchObject([{ code: 'overdue_handover', decisions: 2 }])
 })
 
-test('the case stays while one of them waits, and closes when none does', async () => {
+test('an order is told once, however many of its decisions wait', async () => {
+  const orderId = await place()
+  const wish = { orderId, actor: 'person:ada', reason: 'asked' }
+  await decideOrder(testPlacing(context).deps, { ...wish, verdict: 'hold' })
   await waits(16)
-  await handOverOnce(context, () => Promise.resolve(refuse('handover_conflict', 'not this one')))
+  await watchHandOver(context)
+  expect(await open()).toMatchObject([{ money_minor: 500 }])
+  expect(told).toMatchObject([{ decisions: 2, first_order_id: orderId }])
+})
+
+test('the case stays while one of them waits, and closes when none does', async () => {
+  await place()
+  await place()
+  await waits(16)
+  await watchHandOver(context)
+  const [one] = await open()
+  await owner(`delete from orders.handover_outbox where ctid in
+               (select ctid from orders.handover_outbox limit 1)`)
   expect(await watchHandOver(context)).toBe(false)
-  expect(await cases()).toMatchObject([{ state: 'open' }])
-  await owner(`delete from orders.handover_outbox`)
+  expect(await open()).toHaveLength(1)
+  await owner('delete from orders.handover_outbox')
   expect(await watchHandOver(context)).toBe(true)
-  const [one] = await cases()
-  expect(one).toMatchObject({ state: 'resolved' })
+  expect(await open()).toEqual([])
   const entries = await caseEntries(context.database, 'main', one?.id ?? '')
   expect(entries.map((entry) => entry.text)).toContain(
     'All of them were handed over, or withdrawn.',
   )
 })
 
-test('what is refused again later is told anew, with the code of its refusal', async () => {
+test('one that is refused for good does not hide that nobody answers, nor how many it has become', async () => {
   await place()
-  await waits(1)
-  await handOverOnce(context, () => Promise.resolve(refuse('handover_conflict', 'not this one')))
+  await refuseAll()
   await waits(16)
   await watchHandOver(context)
-  const open = (await cases()).filter((one) => one.state === 'open')
-  expect(open.map((one) => one.title)).toEqual([
-    expect.stringMatching(/^1 decisions wait .*\(handover_conflict\)/),
+  expect((await open()).map((one) => one.subject_id)).toEqual(['hand-over:handover_conflict'])
+  await place()
+  await waits(16)
+  await watchHandOver(context)
+  expect((await open()).map((one) => one.subject_id).toSorted()).toEqual([
+    'hand-over',
+    'hand-over:handover_conflict',
   ])
+  for (let n = 0; n < 8; n += 1) await place()
+  await waits(16)
+  expect(await watchHandOver(context)).toBe(false)
+  await place()
+  await waits(16)
+  expect(await watchHandOver(context)).toBe(true)
+  const away = (await open()).find((one) => one.subject_id === 'hand-over')
+  expect(away).toMatchObject({ money_minor: 5_000 })
+  expect(told.at(-1)).toMatchObject({ decisions: 10 })
+})
+
+test('the worker tells it also when fulfillment, once it has answered, throws at every hand-over', async () => {
+  await place()
+  await waits(16)
+  let ms = 0
+  const { deps } = testPlacing({
+    ...context,
+    // Time enough between two looks for all that is due by the clock.
+    clock: { nowMs: () => Date.now(), monotonicMs: () => (ms += 10_000) },
+  })
+  const away = () => Promise.reject(new Error('unavailable'))
+  const agreeOnLimits = () => Promise.resolve(accept(undefined))
+  const worker = startOrdersWorker(deps, { agreeOnLimits, handOver: away, withdraw: away })
+  onTestFinished(worker.stop)
+  await vi.waitFor(async () => expect(await open()).toHaveLength(1), 10_000)
 })

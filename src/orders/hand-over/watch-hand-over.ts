@@ -1,94 +1,124 @@
-import { change, maybe, statement, withTransaction } from '#platform/index.ts'
+import { many, statement, withTransaction } from '#platform/index.ts'
 import type { Context, RowOf, Transaction } from '#platform/index.ts'
-import { openCases, resolveCasesAbout } from '#cases/index.ts'
+import { openCases, resolveCasesAbout, restakeCase } from '#cases/index.ts'
 
 const ACTOR = 'overdue'
 const KIND = 'overdue_handover'
-const SUBJECT = 'hand-over'
 
-const IS_OVERDUE = `merchant_id = $merchant and recorded_at < now() - interval '15 minutes'`
+const IS_OVERDUE = `q.merchant_id = $merchant and q.recorded_at < now() - interval '15 minutes'`
+const CODE = `coalesce(q.last_code, '')`
 
+// A row that a transaction writes before it tells: whoever comes second waits, and has nothing to write.
 const raise = statement({
   name: 'orders.raise_overdue_hand_over',
   params: { merchant: 'text' },
+  row: { code: 'text' },
   text: `
-    insert into orders.handover_alarm (merchant_id)
-    select $merchant where exists (select from orders.handover_outbox where ${IS_OVERDUE})
-    on conflict do nothing`,
+    insert into orders.handover_alarm as told (merchant_id, code, decisions)
+    select $merchant, ${CODE}, count(*) from orders.handover_outbox q
+     where ${IS_OVERDUE}
+     group by 2
+     order by 2
+        on conflict (merchant_id, code) do update
+       set decisions = excluded.decisions, raised_at = now()
+     where excluded.decisions >= 10 * told.decisions
+    returning code`,
 })
 
 const settle = statement({
   name: 'orders.settle_overdue_hand_over',
   params: { merchant: 'text' },
+  row: { code: 'text' },
   text: `
-    delete from orders.handover_alarm
-     where merchant_id = $merchant
-       and not exists (select from orders.handover_outbox where ${IS_OVERDUE})`,
+    delete from orders.handover_alarm told
+     where told.merchant_id = $merchant
+       and not exists (select from orders.handover_outbox q
+                        where ${IS_OVERDUE} and ${CODE} = told.code)
+    returning code`,
 })
 
-// The money is told where all of it is in one currency.
+// An order is told once, however many of its decisions wait; the money, where all of it is in one currency.
 const describe = statement({
   name: 'orders.describe_overdue_hand_over',
-  params: { merchant: 'text' },
+  params: { merchant: 'text', codes: 'text[]' },
   row: {
+    code: 'text',
     decisions: 'int8',
+    orders: 'int8',
     oldest: 'timestamptz',
     first_orders: 'text[]',
-    codes: 'text[]',
     amount: 'int8?',
     currency: 'text?',
   },
   text: `
     with waiting as materialized (
-      select order_id, recorded_at, last_code from orders.handover_outbox where ${IS_OVERDUE}
+      select ${CODE} as code, q.order_id, count(*) as decisions, min(q.recorded_at) as since
+        from orders.handover_outbox q
+       where ${IS_OVERDUE} and ${CODE} = any($codes)
+       group by 1, 2
     )
-    select count(*) as decisions, coalesce(min(w.recorded_at), now()) as oldest,
-           coalesce((array_agg(w.order_id order by w.recorded_at, w.order_id))[1:10], '{}') as first_orders,
-           coalesce(array_agg(distinct w.last_code) filter (where w.last_code is not null), '{}') as codes,
+    select w.code, sum(w.decisions)::int8 as decisions, count(*) as orders, min(w.since) as oldest,
+           (array_agg(w.order_id order by w.since, w.order_id))[1:10] as first_orders,
            case when count(distinct o.currency) = 1 then sum(o.goods_minor)::int8 end as amount,
            case when count(distinct o.currency) = 1 then min(o.currency) end as currency
       from waiting w
-      join orders."order" o on o.merchant_id = $merchant and o.id = w.order_id`,
+      join orders."order" o on o.merchant_id = $merchant and o.id = w.order_id
+     group by w.code
+     order by w.code`,
 })
 
 type Waiting = RowOf<typeof describe.row>
 
 /**
  * One look at the hand-over: decisions that have waited for it for more than fifteen minutes, because
- * fulfillment does not answer or refuses them, become one case and an error in the log, whoever looks and
- * however often. When none of them waits any more the case closes. Answers whether anything changed.
+ * fulfillment does not answer or refuses them, become one case for each code of a refusal (none where none is
+ * recorded) and an error in the log, whoever looks and however often. It is told again when there are ten
+ * times as many, and closes when none waits any more. Answers whether anything changed.
  */
 export async function watchHandOver({ database, merchant, log }: Context): Promise<boolean> {
-  const raised = await withTransaction(database, async (tx) => {
-    if ((await change(tx, settle, { merchant })) === 1) {
-      const outcome = 'All of them were handed over, or withdrawn.'
-      const about = { kind: KIND, subjects: [SUBJECT], actor: ACTOR, outcome }
-      await resolveCasesAbout(tx, merchant, about)
-      return 'settled'
-    }
-    if ((await change(tx, raise, { merchant })) === 0) return undefined
-    return maybe(tx, describe, { merchant }).then((row) => row && tell(tx, merchant, row))
+  const { settled, raised } = await withTransaction(database, async (tx) => {
+    const over = await many(tx, settle, { merchant })
+    await resolveCasesAbout(tx, merchant, {
+      kind: KIND,
+      subjects: over.map(({ code }) => subjectOf(code)),
+      actor: ACTOR,
+      outcome: 'All of them were handed over, or withdrawn.',
+    })
+    const codes = (await many(tx, raise, { merchant })).map(({ code }) => code)
+    const waiting = codes.length > 0 ? await many(tx, describe, { merchant, codes }) : []
+    await tell(tx, merchant, waiting)
+    return { settled: over.length, raised: waiting }
   })
-  if (raised !== undefined && raised !== 'settled')
+  for (const { code, decisions, first_orders } of raised)
     log.error(
-      { code: KIND, decisions: raised.decisions, first_order_id: raised.first_orders[0] },
+      { code: KIND, refusal: code, decisions, first_order_id: first_orders[0] },
       'decisions have waited for the hand-over for more than fifteen minutes',
     )
-  return raised !== undefined
+  return settled + raised.length > 0
 }
 
-async function tell(tx: Transaction, merchant: string, waiting: Waiting): Promise<Waiting> {
-  const { decisions, oldest, first_orders, codes, amount, currency } = waiting
-  const why = codes.length > 0 ? codes.join(', ') : 'fulfillment does not answer'
-  await openCases(tx, merchant, ACTOR, [
-    {
+const subjectOf = (code: string): string => (code === '' ? 'hand-over' : `hand-over:${code}`)
+
+async function tell(tx: Transaction, merchant: string, waiting: readonly Waiting[]): Promise<void> {
+  await openCases(
+    tx,
+    merchant,
+    ACTOR,
+    waiting.map(({ code, decisions, orders, oldest, first_orders }) => ({
       kind: KIND,
-      subjectId: SUBJECT,
-      title: `${decisions} decisions wait for the hand-over to fulfillment (${why}), the oldest since ${oldest.toISOString()}.`,
-      evidence: { decisions, oldest: oldest.toISOString(), first_orders, codes },
+      subjectId: subjectOf(code),
+      title: `Decisions on ${orders === 1 ? 'an order wait' : `${orders} orders wait`} for the hand-over to fulfillment (${code === '' ? 'no refusal is recorded' : code}), the oldest since ${oldest.toISOString()}.`,
+      evidence: { code, decisions, orders, oldest: oldest.toISOString(), first_orders },
       dueHours: 1,
-      ...(amount !== null && currency !== null ? { money: { amount, currency } } : {}),
-    },
-  ])
-  return waiting
+    })),
+  )
+  for (const { code, amount, currency } of waiting) {
+    if (amount !== null && currency !== null)
+      await restakeCase(
+        tx,
+        merchant,
+        { kind: KIND, subject: subjectOf(code) },
+        { amount, currency },
+      )
+  }
 }

@@ -25,6 +25,17 @@ const parsers: CustomTypesConfig = {
       : types.getTypeParser(oid, format),
 }
 
+/**
+ * What every connection of a pool runs under, as `options` of libpq. A transaction that idles, because its
+ * wire or its process is gone, holds its locks, and with them a partner's lane, and holds back vacuum and the
+ * feed of events: the server ends it. Ours wait for nothing but the database, except for the hand-over,
+ * which says so. And every statement is meant to find its rows by a key: with pages priced as on a
+ * spinning disk, the default, a shop of 1,000 stock rows was read whole for a sale of seven.
+ */
+export const SESSION_OPTIONS =
+  '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000 ' +
+  '-c idle_in_transaction_session_timeout=15000 -c random_page_cost=1.1'
+
 /** Opens a pool. `synchronous_commit` is forced on: an intent that may vanish is no intent. */
 export function openDatabase(
   url: string,
@@ -34,14 +45,7 @@ export function openDatabase(
     connectionString: url,
     max: options.connectionsMax ?? 10,
     types: parsers,
-    // A transaction that idles, because its wire or its process is gone, holds its locks, and with them a
-    // partner's lane, and holds back vacuum and the feed of events: the server ends it. Ours wait
-    // for nothing but the database, except for the hand-over, which says so.
-    // Every statement is meant to find its rows by a key. With pages priced as on a spinning disk, the
-    // default, a shop of 1,000 stock rows was read whole for a sale of seven.
-    options:
-      '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000 ' +
-      '-c idle_in_transaction_session_timeout=15000 -c random_page_cost=1.1',
+    options: SESSION_OPTIONS,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
   })
