@@ -165,6 +165,25 @@ test('no verb of an order waits for a second connection with one in hand', async
   expect(await withdrawOrder(deps, withdrawn, { ...wish, shipTo })).toMatchObject({ ok: true })
 })
 
+test('a decision names the version of the flags that decided it, though they change meanwhile', async () => {
+  let version = 41
+  const flags = { ...testFlags(), isOn: () => version === 41, version: () => version }
+  const provenance = async () => {
+    const now = { flagSetVersion: version, build: 'b', schemaVersion: 1, node: 'n' }
+    // Somebody switches automatic approval off while this one waits for its row.
+    version = 42
+    const id = await recordProvenance(db.database, 'main', now)
+    return { id, flagSetVersion: now.flagSetVersion }
+  }
+  const placed = await testPlacing({ ...context, provenance }, flags).place(aRequest())
+  if (placed.kind === 'refused') throw new Error(placed.refusal.code)
+  const decided = await rows(
+    'select verdict, flag_set_version from orders.decision where order_id = $1',
+    [placed.order.id],
+  )
+  expect(decided).toMatchObject([{ verdict: 'clear', flag_set_version: 41 }])
+})
+
 describe('the same order again', () => {
   test('five identical requests in flight over four lanes are one order and five equal answers', async () => {
     const wish = aRequest(anOrder({ lines: [line('TWIN')] }), { idempotency: keyed(fresh()) })

@@ -2,7 +2,7 @@ import { Client } from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
-import { caseEntries, listCases } from '#cases/index.ts'
+import { caseEntries, listCases, resolveCase } from '#cases/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
 import { anOrder, aRequest, stockShop, testPlacing } from '../../../tests/shop.ts'
@@ -87,9 +87,20 @@ test('the case stays while one of them waits, and closes when none does', async 
   expect(await watchHandOver(context)).toBe(true)
   expect(await open()).toEqual([])
   const entries = await caseEntries(context.database, 'main', one?.id ?? '')
-  expect(entries.map((entry) => entry.text)).toContain(
-    'All of them were handed over, or withdrawn.',
-  )
+  expect(entries.map((entry) => entry.text)).toContain('Nothing waits for this cause any more.')
+})
+
+test('what somebody closed by hand and still waits is told again the next day', async () => {
+  await place()
+  await waits(16)
+  await watchHandOver(context)
+  const [one] = await open()
+  const wish = { case: one?.id ?? '', actor: 'person:ada', outcome: 'seen' }
+  await resolveCase(context, wish)
+  expect(await watchHandOver(context)).toBe(false)
+  await owner(`update orders.handover_alarm set raised_at = now() - interval '25 hours'`)
+  expect(await watchHandOver(context)).toBe(true)
+  expect(await open()).toHaveLength(1)
 })
 
 test('one that is refused for good does not hide that nobody answers, nor how many it has become', async () => {

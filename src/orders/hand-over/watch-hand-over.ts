@@ -21,7 +21,7 @@ const raise = statement({
      order by 2
         on conflict (merchant_id, code) do update
        set decisions = excluded.decisions, raised_at = now()
-     where excluded.decisions >= 10 * told.decisions
+     where excluded.decisions >= 10 * told.decisions or told.raised_at < now() - interval '1 day'
     returning code`,
 })
 
@@ -73,7 +73,8 @@ type Waiting = RowOf<typeof describe.row>
  * One look at the hand-over: decisions that have waited for it for more than fifteen minutes, because
  * fulfillment does not answer or refuses them, become one case for each code of a refusal (none where none is
  * recorded) and an error in the log, whoever looks and however often. It is told again when there are ten
- * times as many, and closes when none waits any more. Answers whether anything changed.
+ * times as many and each day, also to somebody who closed it by hand, and closes when none waits any more.
+ * Answers whether anything changed.
  */
 export async function watchHandOver({ database, merchant, log }: Context): Promise<boolean> {
   const { settled, raised } = await withTransaction(database, async (tx) => {
@@ -82,7 +83,7 @@ export async function watchHandOver({ database, merchant, log }: Context): Promi
       kind: KIND,
       subjects: over.map(({ code }) => subjectOf(code)),
       actor: ACTOR,
-      outcome: 'All of them were handed over, or withdrawn.',
+      outcome: 'Nothing waits for this cause any more.',
     })
     const codes = (await many(tx, raise, { merchant })).map(({ code }) => code)
     const waiting = codes.length > 0 ? await many(tx, describe, { merchant, codes }) : []
