@@ -80,7 +80,7 @@ async function place(
     })
     await client.query({
       name: 'lines',
-      // Each array in the select list: in FROM it costs 0.1 ms more.
+      // Each array in the select list, which costs less than all of them in FROM.
       text: 'insert into order_line select $1, unnest($2::text[]), unnest($3::int[]), unnest($4::int[])',
       values: [
         id,

@@ -38,35 +38,38 @@ export function startOrdersWorker(
     return records > 0
   }
 
+  // Each part has its turn, whatever became of the one before it: while fulfillment is away every hand-over
+  // throws, and stock must be let go of, and somebody told, all the same.
+  const attempt = async (part: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work()
+    } catch (fault) {
+      const calm = isUnavailable(fault)
+      log.warn(
+        { err: fault },
+        calm ? 'the database is away; trying again' : `${part} failed; trying again`,
+      )
+    }
+  }
+
   const round = async (): Promise<boolean> => {
-    // First: while fulfillment is away each hand-over throws, and stock must be let go of all the same.
     if (clock.monotonicMs() - lastHousekeeping >= HOUSEKEEPING_MS) {
       lastHousekeeping = clock.monotonicMs()
-      await expireOldCheckouts(deps)
-      await watchHandOver(deps.context)
+      await attempt('letting go of old checkouts', () => expireOldCheckouts(deps))
+      await attempt('the look at the hand-over', () => watchHandOver(deps.context))
     }
-    try {
-      return await handOver()
-    } finally {
-      if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
-        lastWithdrawals = clock.monotonicMs()
-        await resumeWithdrawals(deps, client.withdraw)
-      }
+    let isBusy = false
+    await attempt('a hand-over round', async () => (isBusy = await handOver()))
+    if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
+      lastWithdrawals = clock.monotonicMs()
+      await attempt('taking up withdrawals', () => resumeWithdrawals(deps, client.withdraw))
     }
+    return isBusy
   }
 
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      let isBusy = false
-      try {
-        isBusy = await round()
-      } catch (fault) {
-        const calm = isUnavailable(fault)
-        log.warn(
-          { err: fault },
-          calm ? 'the database is away; trying again' : 'a hand-over round failed; trying again',
-        )
-      }
+      const isBusy = await round()
       if (!isBusy && !stopping.signal.aborted) await pause()
     }
   }

@@ -114,7 +114,8 @@ export async function withdrawOrder(
 
 /**
  * Takes up wishes that are open: their partners have not answered, fulfillment was unreachable, or a crash
- * left them. Each is asked for ever less often, at least every ten seconds. Returns how many it settled.
+ * left them. Each is asked for ever less often, at least every ten seconds. Ends at the first that
+ * fulfillment does not answer. Returns how many it settled.
  */
 export async function resumeWithdrawals(deps: PlacingDeps, ask: AskWithdrawal): Promise<number> {
   const open = await read(deps.context.database, selectDue, { merchant: deps.context.merchant })
@@ -122,6 +123,8 @@ export async function resumeWithdrawals(deps: PlacingDeps, ask: AskWithdrawal): 
   for (const row of open) {
     const answer = await finishWithdrawal(deps, ask, toWithdrawal(deps.context.merchant, row))
     if (!answer.ok || answer.value.state === 'done') settled += 1
+    // Fulfillment did not answer: each of the others would wait for its deadline too, one after the other.
+    if (answer.ok && answer.value.state === 'requested') break
   }
   return settled
 }

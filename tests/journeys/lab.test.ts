@@ -91,13 +91,16 @@ test('the incident: the world without guards has the figures of the report, and 
   expect(await processesLeft()).toEqual([])
 })
 
-test('stopped by Ctrl-C in the midst of it, it leaves no process and no folder', async () => {
+test.each([
+  ['as its server starts', 'starting a throwaway PostgreSQL'],
+  ['in the midst of it', 'the unguarded world'],
+])('stopped by Ctrl-C %s, it leaves no process and no folder', async (_when, saying) => {
   const { child, stdout } = start('run', 'incident-2026-02-07')
   await new Promise<void>((resolve) => {
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString()
-      if (said.includes('the unguarded world')) resolve()
+      if (said.includes(saying)) resolve()
     })
   })
   expect(child.pid).toBeGreaterThan(1)

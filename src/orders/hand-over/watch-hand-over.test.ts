@@ -23,6 +23,7 @@ beforeAll(async () => {
 afterAll(() => db.drop())
 beforeEach(async () => {
   await owner('delete from orders.handover_outbox')
+  await passes('16 minutes')
   await watchHandOver(context)
   told.length = 0
 })
@@ -36,6 +37,9 @@ const waits = (minutes: number) =>
   owner(
     `update orders.handover_outbox set recorded_at = now() - interval '${minutes} minutes', not_before = now()`,
   )
+/** The alarms that stand have stood for so long. */
+const passes = (time: string) =>
+  owner(`update orders.handover_alarm set raised_at = raised_at - interval '${time}'`)
 const place = async (qty = 1): Promise<string> => {
   const placed = await testPlacing(context).place(aRequest(anOrder({ lines: [{ sku: 'A', qty }] })))
   return placed.kind === 'refused' ? '' : placed.order.id
@@ -84,6 +88,7 @@ test('the case stays while one of them waits, and closes when none does', async 
   expect(await watchHandOver(context)).toBe(false)
   expect(await open()).toHaveLength(1)
   await owner('delete from orders.handover_outbox')
+  await passes('16 minutes')
   expect(await watchHandOver(context)).toBe(true)
   expect(await open()).toEqual([])
   const entries = await caseEntries(context.database, 'main', one?.id ?? '')
@@ -98,7 +103,7 @@ test('what somebody closed by hand and still waits is told again the next day', 
   const wish = { case: one?.id ?? '', actor: 'person:ada', outcome: 'seen' }
   await resolveCase(context, wish)
   expect(await watchHandOver(context)).toBe(false)
-  await owner(`update orders.handover_alarm set raised_at = now() - interval '25 hours'`)
+  await passes('25 hours')
   expect(await watchHandOver(context)).toBe(true)
   expect(await open()).toHaveLength(1)
 })
@@ -124,7 +129,24 @@ test('one that is refused for good does not hide that nobody answers, nor how ma
   expect(await watchHandOver(context)).toBe(true)
   const away = (await open()).find((one) => one.subject_id === 'hand-over')
   expect(away).toMatchObject({ money_minor: 5_000 })
+  expect(away?.title).toMatch(/^Decisions on 10 orders wait/)
   expect(told.at(-1)).toMatchObject({ decisions: 10 })
+})
+
+test('what is left of many does not hide the next many', async () => {
+  for (let n = 0; n < 10; n += 1) await place()
+  await waits(16)
+  await watchHandOver(context)
+  await owner(`delete from orders.handover_outbox where ctid not in
+               (select ctid from orders.handover_outbox limit 1)`)
+  await watchHandOver(context)
+  const before = (await open())[0]?.id
+  for (let n = 0; n < 9; n += 1) await place()
+  await waits(16)
+  expect(await watchHandOver(context)).toBe(true)
+  const after = await open()
+  expect(after).toHaveLength(1)
+  expect(after[0]?.id).not.toBe(before)
 })
 
 test('the worker tells it also when fulfillment, once it has answered, throws at every hand-over', async () => {

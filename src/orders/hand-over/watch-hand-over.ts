@@ -1,6 +1,7 @@
 import { many, statement, withTransaction } from '#platform/index.ts'
 import type { Context, RowOf, Transaction } from '#platform/index.ts'
-import { openCases, resolveCasesAbout, restakeCase } from '#cases/index.ts'
+import { openCases, resolveCasesAbout } from '#cases/index.ts'
+import type { NewCase } from '#cases/index.ts'
 
 const ACTOR = 'overdue'
 const KIND = 'overdue_handover'
@@ -21,17 +22,44 @@ const raise = statement({
      order by 2
         on conflict (merchant_id, code) do update
        set decisions = excluded.decisions, raised_at = now()
-     where excluded.decisions >= 10 * told.decisions or told.raised_at < now() - interval '1 day'
+     where told.raised_at < now() - interval '1 day'
     returning code`,
 })
 
+// How many there were when it was told follows what waits by tens, up and down: one that is left of five
+// thousand must not hide the next thousand.
+const follow = statement({
+  name: 'orders.follow_overdue_hand_over',
+  params: { merchant: 'text' },
+  row: { code: 'text', is_grown: 'bool' },
+  text: `
+    with held as materialized (
+      select merchant_id, code, decisions from orders.handover_alarm
+       where merchant_id = $merchant
+       order by code
+         for update
+    ), waiting as materialized (
+      select ${CODE} as code, count(*) as decisions from orders.handover_outbox q
+       where ${IS_OVERDUE}
+       group by 1
+    )
+    update orders.handover_alarm told
+       set decisions = w.decisions, raised_at = now()
+      from held h
+      join waiting w on w.code = h.code
+     where told.merchant_id = h.merchant_id and told.code = h.code
+       and (w.decisions >= 10 * h.decisions or w.decisions * 10 <= h.decisions)
+    returning told.code, w.decisions > h.decisions as is_grown`,
+})
+
+// Not before a quarter of an hour: a code that changes with each refusal would open and close cases.
 const settle = statement({
   name: 'orders.settle_overdue_hand_over',
   params: { merchant: 'text' },
   row: { code: 'text' },
   text: `
     delete from orders.handover_alarm told
-     where told.merchant_id = $merchant
+     where told.merchant_id = $merchant and told.raised_at < now() - interval '15 minutes'
        and not exists (select from orders.handover_outbox q
                         where ${IS_OVERDUE} and ${CODE} = told.code)
     returning code`,
@@ -72,54 +100,56 @@ type Waiting = RowOf<typeof describe.row>
 /**
  * One look at the hand-over: decisions that have waited for it for more than fifteen minutes, because
  * fulfillment does not answer or refuses them, become one case for each code of a refusal (none where none is
- * recorded) and an error in the log, whoever looks and however often. It is told again when there are ten
- * times as many and each day, also to somebody who closed it by hand, and closes when none waits any more.
- * Answers whether anything changed.
+ * recorded) and an error in the log, whoever looks and however often. At ten times as many a new case takes
+ * the place of the old one; one that somebody closed by hand opens again after a day; and it closes by
+ * itself when none waits any more. Answers whether anything changed.
  */
 export async function watchHandOver({ database, merchant, log }: Context): Promise<boolean> {
-  const { settled, raised } = await withTransaction(database, async (tx) => {
-    const over = await many(tx, settle, { merchant })
-    await resolveCasesAbout(tx, merchant, {
-      kind: KIND,
-      subjects: over.map(({ code }) => subjectOf(code)),
-      actor: ACTOR,
-      outcome: 'Nothing waits for this cause any more.',
-    })
-    const codes = (await many(tx, raise, { merchant })).map(({ code }) => code)
+  const { closed, told } = await withTransaction(database, async (tx) => {
+    const over = codesOf(await many(tx, settle, { merchant }))
+    await close(tx, merchant, over, 'Nothing waits for this cause any more.')
+    const followed = await many(tx, follow, { merchant })
+    const grown = codesOf(followed.filter((one) => one.is_grown))
+    await close(tx, merchant, grown, 'Ten times as many wait by now: told anew.')
+    const codes = [...grown, ...codesOf(await many(tx, raise, { merchant }))]
     const waiting = codes.length > 0 ? await many(tx, describe, { merchant, codes }) : []
-    await tell(tx, merchant, waiting)
-    return { settled: over.length, raised: waiting }
+    await openCases(tx, merchant, ACTOR, waiting.map(caseOf))
+    return { closed: over, told: waiting }
   })
-  for (const { code, decisions, first_orders } of raised)
+  for (const { code, decisions, first_orders } of told)
     log.error(
       { code: KIND, refusal: code, decisions, first_order_id: first_orders[0] },
       'decisions have waited for the hand-over for more than fifteen minutes',
     )
-  return settled + raised.length > 0
+  return closed.length + told.length > 0
 }
 
+const codesOf = (rows: readonly { readonly code: string }[]): readonly string[] =>
+  rows.map(({ code }) => code)
 const subjectOf = (code: string): string => (code === '' ? 'hand-over' : `hand-over:${code}`)
 
-async function tell(tx: Transaction, merchant: string, waiting: readonly Waiting[]): Promise<void> {
-  await openCases(
-    tx,
-    merchant,
-    ACTOR,
-    waiting.map(({ code, decisions, orders, oldest, first_orders }) => ({
-      kind: KIND,
-      subjectId: subjectOf(code),
-      title: `Decisions on ${orders === 1 ? 'an order wait' : `${orders} orders wait`} for the hand-over to fulfillment (${code === '' ? 'no refusal is recorded' : code}), the oldest since ${oldest.toISOString()}.`,
-      evidence: { code, decisions, orders, oldest: oldest.toISOString(), first_orders },
-      dueHours: 1,
-    })),
-  )
-  for (const { code, amount, currency } of waiting) {
-    if (amount !== null && currency !== null)
-      await restakeCase(
-        tx,
-        merchant,
-        { kind: KIND, subject: subjectOf(code) },
-        { amount, currency },
-      )
+async function close(
+  tx: Transaction,
+  merchant: string,
+  codes: readonly string[],
+  outcome: string,
+): Promise<void> {
+  const subjects = codes.map(subjectOf)
+  await resolveCasesAbout(tx, merchant, { kind: KIND, subjects, actor: ACTOR, outcome })
+}
+
+function caseOf(waiting: Waiting): NewCase {
+  const { code, decisions, orders, oldest, first_orders, amount, currency } = waiting
+  const [of, why] = [
+    orders === 1 ? 'an order wait' : `${orders} orders wait`,
+    code === '' ? 'no refusal is recorded' : code,
+  ]
+  return {
+    kind: KIND,
+    subjectId: subjectOf(code),
+    title: `Decisions on ${of} for the hand-over to fulfillment (${why}), the oldest since ${oldest.toISOString()}.`,
+    evidence: { code, decisions, orders, oldest: oldest.toISOString(), first_orders },
+    dueHours: 1,
+    ...(amount !== null && currency !== null ? { money: { amount, currency } } : {}),
   }
 }
