@@ -24,10 +24,8 @@ export async function openGround(shutdown: Shutdown): Promise<LabGround> {
   await chmod(folder, 0o700)
   shutdown.onShutdown('folder', () => rm(folder, { recursive: true, force: true }))
   await mkdir(join(folder, 'files'), { mode: 0o700 })
-  // Registered before it has started: a stop that comes meanwhile waits for it, and ends it.
-  const starting = startThrowaway()
-  shutdown.onShutdown('cluster', async () => (await starting).dispose())
-  const cluster = await starting
+  const cluster = await startThrowaway()
+  shutdown.onShutdown('cluster', () => cluster.dispose())
   return {
     folder,
     createDatabase: async (name, createAs) => {

@@ -17,13 +17,10 @@ const request = z.discriminatedUnion('verb', [
   z.object({ verb: z.literal('run'), scenario: z.string(), seed: z.int().optional() }),
 ])
 
-/** Stopped, and all that was started has ended: 128 + SIGINT, as `holdfast lab` takes it. */
-const LAB_STOPPED = 130
-
 const shutdown = createShutdown({ log: silentLog })
 let isStopped = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (isStopped = true))
-shutdownOnSignals(shutdown, (code) => process.exit(code === 0 ? LAB_STOPPED : 1))
+shutdownOnSignals(shutdown, () => process.exit(1))
 // Whoever asked is gone: nobody reads the answer, and nothing of ours may stay.
 process.once(
   'disconnect',
@@ -33,7 +30,7 @@ process.once(
 const message = await answered()
 const isClean = await shutdown.run('done')
 // What a stopped run still says is about its ruins.
-if (isStopped) process.exit(isClean ? LAB_STOPPED : 1)
+if (isStopped) process.exit(1)
 const told: LabMessage = isClean
   ? message
   : { kind: 'failed', detail: 'a part of the lab did not stop in time' }
