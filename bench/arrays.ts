@@ -19,13 +19,12 @@ export async function arrays({ pairs }: Effort): Promise<readonly Figure[]> {
     for (const count of [4, 16]) {
       const runs: { inList: number; inFrom: number }[] = []
       for (let pair = 0; pair < pairs; pair += 1) {
-        const list = () => time(client, `list_${count}`, inSelectList(count), count)
-        const from = () => time(client, `from_${count}`, inFrom(count), count)
+        const run = { inList: Number.NaN, inFrom: Number.NaN }
         // Each pair the other way round.
-        const [first, second] = pair % 2 === 0 ? [list, from] : [from, list]
-        const [one, other] = [await first(), await second()]
-        const [inList, inFromClause] = pair % 2 === 0 ? [one, other] : [other, one]
-        runs.push({ inList, inFrom: inFromClause })
+        const sides = ['inList', 'inFrom'] as const
+        for (const side of pair % 2 === 0 ? sides : sides.toReversed())
+          run[side] = await time(client, `${side}_${count}`, TEXTS[side](count), count)
+        runs.push(run)
       }
       figures.push(
         {
@@ -63,6 +62,8 @@ function inSelectList(count: number): string {
 function inFrom(count: number): string {
   return `select count(*) from (select * from unnest(${columnsOf(count).join(', ')}) offset 0) as rows_of_arrays`
 }
+
+const TEXTS = { inList: inSelectList, inFrom }
 
 /** Milliseconds a statement, prepared and warm, with its way to the server and back. */
 async function time(client: Client, name: string, text: string, count: number): Promise<number> {

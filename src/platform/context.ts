@@ -19,8 +19,9 @@ export type Context = {
   readonly clock: Clock
   readonly log: Log
   /**
-   * The version is read in the turn of the call. The row is written on first use, over a connection of its own: to be asked for before a transaction begins, since
-   * whoever waits for a second connection with one in hand may wait for itself.
+   * The version is read in the turn of the call. The row is written on first use, over a connection of its
+   * own: to be asked for before a transaction begins, since whoever waits for a second connection with one
+   * in hand may wait for itself.
    */
   readonly provenance: () => Promise<ProvenanceNow>
 }

@@ -12,13 +12,10 @@ export function httpObserver(
   const paths = new Set(['/openapi.json', 'unknown', ...routes.map((route) => route.path)])
   metrics.declareRoutes([...paths])
   const tallyOf = (route: string) => {
-    const [of2xx, of3xx, of4xx, of5xx] = CLASSES.map((status) =>
+    const tallies = CLASSES.map((status) =>
       metrics.tally('holdfast_http_requests_total', { route, status }),
     )
-    return (status: number): void => {
-      const one = status < 300 ? of2xx : status < 400 ? of3xx : status < 500 ? of4xx : of5xx
-      one?.()
-    }
+    return (status: number): void => (tallies[Math.floor(status / 100) - 2] ?? tallies.at(-1))?.()
   }
   const unknown = tallyOf('unknown')
   const known = new Map([...paths].map((route) => [route, tallyOf(route)]))

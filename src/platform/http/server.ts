@@ -13,7 +13,7 @@ import { replyRecaller } from './recall-reply.ts'
 import type { RecallReply } from './recall-reply.ts'
 import { route as declareRoute } from './route.ts'
 import type { AnyRoute } from './route.ts'
-import { sendReply } from './send-reply.ts'
+import { JSON_TYPE, sendReply } from './send-reply.ts'
 import { serveRefusals } from './serve-refusals.ts'
 import { BODY_MAX_BYTES, finisher, serveRoute } from './serve-route.ts'
 import type { Served } from './serve-route.ts'
@@ -117,7 +117,7 @@ function openApiRoute(routes: readonly AnyRoute[], about: ApiAbout): AnyRoute {
     audit: { none: 'read' },
     handle: async () => {
       text ??= JSON.stringify(openApi(routes, about))
-      return accept({ status: 200, body: text, contentType: 'application/json; charset=utf-8' })
+      return accept({ status: 200, body: text, contentType: JSON_TYPE })
     },
   })
 }
