@@ -4,11 +4,11 @@ import { jsonOf, many, maybe, statement, transact, withTransaction } from '#plat
 import { productsForSkus } from '#catalog/index.ts'
 import { releaseStock, reserveStock } from '#inventory/index.ts'
 import type { OrderInput } from './order-input.ts'
-import { placeWithin } from './place-orders.ts'
-import type { PlacingDeps } from './place-orders.ts'
-import type { PlacedOrder, PlaceRequest } from './place-request.ts'
-import { decidedUnder } from './decided-under.ts'
-import { priceOrder } from './price-order.ts'
+import { placeWithin } from './place/place-orders.ts'
+import type { PlacingDeps } from './place/place-orders.ts'
+import type { PlacedOrder, PlaceRequest } from './place/place-request.ts'
+import { decidedUnder } from './place/decided-under.ts'
+import { priceOrder } from './place/price-order.ts'
 
 /** How long an unfinished checkout keeps its stock. */
 export const CHECKOUT_LIFETIME_S = 900

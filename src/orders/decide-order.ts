@@ -3,7 +3,7 @@ import type { Outcome } from '#kernel/index.ts'
 import { appendAudit, appendEvents, transact } from '#platform/index.ts'
 import { openAllocations } from '#inventory/index.ts'
 import { lockOrder } from './order-lock.ts'
-import type { PlacingDeps } from './place-orders.ts'
+import type { PlacingDeps } from './place/place-orders.ts'
 import { recordDecisions } from './record-decisions.ts'
 import { currentRules } from './rule-set.ts'
 

@@ -6,7 +6,7 @@ import { stockShop, testPlacing } from '../../tests/shop.ts'
 import { tempFile } from '../../tests/temp-file.ts'
 import { orderCounts } from './order-queries.ts'
 import { importOrders } from './import-orders.ts'
-import type { OrderPlacing } from './place-orders.ts'
+import type { OrderPlacing } from './place/place-orders.ts'
 
 let db: TestDatabase
 let placing: OrderPlacing

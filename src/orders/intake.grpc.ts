@@ -6,8 +6,8 @@ import type { Caller } from '#platform/index.ts'
 import { checkSubmittedOrder, OrderIntakeService, ReviewVerdict } from '#wire/index.ts'
 import type { OrderReceipt, SubmittedOrder, SubmitOrdersRequest } from '#wire/index.ts'
 import { orderInput } from './order-input.ts'
-import type { OrderPlacing } from './place-orders.ts'
-import type { PlaceOutcome } from './place-request.ts'
+import type { OrderPlacing } from './place/place-orders.ts'
+import type { PlaceOutcome } from './place/place-request.ts'
 
 /** Finds out who calls from the metadata; throws where nobody valid does. */
 export type CallerOf = (authorization: string | null) => Promise<Caller | undefined>

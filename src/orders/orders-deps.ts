@@ -1,5 +1,5 @@
 import type { Context } from '#platform/index.ts'
-import type { OrderPlacing } from './place-orders.ts'
+import type { OrderPlacing } from './place/place-orders.ts'
 import type { OrderTokens } from './order-token.ts'
 import type { AskWithdrawal } from './withdraw-order.ts'
 

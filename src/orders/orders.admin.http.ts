@@ -7,7 +7,7 @@ import { shipToInput } from './order-input.ts'
 import { findOrder, listDecisions, listOrders } from './order-queries.ts'
 import type { OrdersDeps } from './orders-deps.ts'
 import { withdrawalReply } from './orders.http.ts'
-import { dropUndefined } from './place-request.ts'
+import { dropUndefined } from './place/place-request.ts'
 import { promiseRoutes } from './promise/promise-policy.ts'
 
 const idParams = z.strictObject({ id: z.string().min(1).max(64) })

@@ -5,7 +5,7 @@ import { readLines, rowRefusal } from '#platform/files/index.ts'
 import { parseStrictJson } from '#platform/webhooks/index.ts'
 import { orderInput } from './order-input.ts'
 import type { OrderInput } from './order-input.ts'
-import { contentSha256 } from './place-request.ts'
+import { contentSha256 } from './place/place-request.ts'
 
 /** An order of a file and the line it stands on. It always has an `order_id`: imports are known by it. */
 export type OrderFileRow = {

@@ -3,7 +3,7 @@ import type { Log } from '#platform/index.ts'
 import { expireOldCheckouts } from './checkout.ts'
 import type { FulfillmentClient } from './hand-over/fulfillment-client.ts'
 import { handOverOnce } from './hand-over/hand-over.ts'
-import type { PlacingDeps } from './place-orders.ts'
+import type { PlacingDeps } from './place/place-orders.ts'
 import { watchHandOver } from './hand-over/watch-hand-over.ts'
 import { resumeWithdrawals } from './withdraw-order.ts'
 

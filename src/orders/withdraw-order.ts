@@ -3,7 +3,7 @@ import type { Outcome } from '#kernel/index.ts'
 import { change, jsonOf, maybe, read, statement, transact } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { lockOrder } from './order-lock.ts'
-import type { PlacingDeps } from './place-orders.ts'
+import type { PlacingDeps } from './place/place-orders.ts'
 import { postponeWithdrawal, settleWithdrawal } from './settle-withdrawal.ts'
 
 /** Taking an order back: cancelled, rejected by a reviewer, or sent elsewhere. */

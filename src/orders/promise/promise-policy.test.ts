@@ -3,9 +3,9 @@ import { createTestContext, createTestDatabase } from '../../../tests/database.t
 import type { TestDatabase } from '../../../tests/database.ts'
 import { anOrder, aRequest, stockShop, testPlacing } from '../../../tests/shop.ts'
 import type { Context } from '#platform/index.ts'
-import type { OrderPlacing } from '../place-orders.ts'
-import { contentSha256 } from '../place-request.ts'
-import type { PlacedOrder, PlaceOutcome } from '../place-request.ts'
+import type { OrderPlacing } from '../place/place-orders.ts'
+import { contentSha256 } from '../place/place-request.ts'
+import type { PlacedOrder, PlaceOutcome } from '../place/place-request.ts'
 import { promisedShipByMs } from './promise.ts'
 import { promisePolicies, setPromisePolicy } from './promise-policy.ts'
 

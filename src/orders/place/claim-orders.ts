@@ -2,7 +2,7 @@ import { accept, bytesEqual, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { claimKeys, claimReferences, selectKeys, selectReferences } from './order-statements.ts'
+import { claimKeys, claimReferences, selectKeys, selectReferences } from '../order-statements.ts'
 import { contentSha256 } from './place-request.ts'
 import type { PlaceRequest } from './place-request.ts'
 

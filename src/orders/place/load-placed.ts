@@ -1,7 +1,7 @@
 import { invariant } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { selectPlaced } from './order-statements.ts'
+import { selectPlaced } from '../order-statements.ts'
 import type { PlaceItem } from './claim-orders.ts'
 import type { PlacedOrder } from './place-request.ts'
 

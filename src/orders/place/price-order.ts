@@ -1,6 +1,6 @@
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import type { OrderLine } from './order-line.ts'
+import type { OrderLine } from '../order-line.ts'
 import type { PlaceRequest } from './place-request.ts'
 
 /** What the catalog says of a SKU, as far as placing an order needs it. */

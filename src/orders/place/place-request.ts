@@ -1,8 +1,8 @@
 import { sha256 } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
-import type { OrderInput } from './order-input.ts'
-import type { OrderLine } from './order-line.ts'
-import { givenShipByMs } from './promise/promise.ts'
+import type { OrderInput } from '../order-input.ts'
+import type { OrderLine } from '../order-line.ts'
+import { givenShipByMs } from '../promise/promise.ts'
 
 /** An order that somebody wants placed. */
 export type PlaceRequest = {

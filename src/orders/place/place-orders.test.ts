@@ -4,8 +4,8 @@ import { closeDatabase, openDatabase, recordProvenance } from '#platform/index.t
 import type { Context } from '#platform/index.ts'
 import { listStock } from '#inventory/index.ts'
 import { verifyApproval } from '#wire/index.ts'
-import { createTestContext, createTestDatabase } from '../../tests/database.ts'
-import type { TestDatabase } from '../../tests/database.ts'
+import { createTestContext, createTestDatabase } from '../../../tests/database.ts'
+import type { TestDatabase } from '../../../tests/database.ts'
 import {
   anOrder,
   aRequest,
@@ -13,13 +13,13 @@ import {
   testFlags,
   testPlacing,
   testReviewKeys,
-} from '../../tests/shop.ts'
-import { completeCheckout, expireOldCheckouts, openCheckout } from './checkout.ts'
-import { orderInput } from './order-input.ts'
+} from '../../../tests/shop.ts'
+import { completeCheckout, expireOldCheckouts, openCheckout } from '../checkout.ts'
+import { orderInput } from '../order-input.ts'
 import { placeOrders } from './place-orders.ts'
 import type { OrderPlacing } from './place-orders.ts'
 import type { PlaceRequest } from './place-request.ts'
-import { withdrawOrder } from './withdraw-order.ts'
+import { withdrawOrder } from '../withdraw-order.ts'
 
 let db: TestDatabase
 let context: Context

@@ -1,6 +1,6 @@
-import type { OrderTokens } from './order-token.ts'
+import type { OrderTokens } from '../order-token.ts'
 import type { PlacedOrder } from './place-request.ts'
-import { shipByText } from './promise/promise.ts'
+import { shipByText } from '../promise/promise.ts'
 
 /** The answer to a placed order: the same bytes for the first answer and for every replay. */
 export function placedBody(order: PlacedOrder, tokens: OrderTokens) {
