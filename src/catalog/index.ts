@@ -6,6 +6,7 @@ export type {
   SkuAvailability,
   StockReads,
 } from './store.http.ts'
+export { expectPrices } from './expect-prices.ts'
 export { productsForSkus } from './products-for-skus.ts'
 export type { CatalogPrice } from './products-for-skus.ts'
 export { upsertProducts } from './upsert-products.ts'

@@ -22,6 +22,30 @@ export const claimKeys = statement({
     returning scope, key`,
 })
 
+/** Claims Idempotency-Keys that nobody has used, sorted; fails the transaction (ZF001) where one is taken. */
+export const claimFreshKeys = statement({
+  name: 'orders.claim_fresh_keys',
+  params: {
+    merchant: 'text',
+    scopes: 'text[]',
+    keys: 'text[]',
+    requests: 'bytea[]',
+    orders: 'text[]',
+  },
+  row: { holds: 'bool' },
+  text: `
+    with claimed as (
+      insert into orders.idempotency_key (merchant_id, scope, key, request_sha256, order_id)
+      select $merchant, k.scope, k.key, k.request, k.order_id
+        from (select unnest($scopes) as scope, unnest($keys) as key, unnest($requests) as request,
+                     unnest($orders) as order_id) as k
+       order by k.scope, k.key
+      on conflict do nothing
+      returning 1
+    )
+    select platform.as_foreseen(count(*) = cardinality($keys)) as holds from claimed`,
+})
+
 /** What taken keys stand for. */
 export const selectKeys = statement({
   name: 'orders.select_keys',

@@ -48,6 +48,21 @@ const selectRules = statement({
      limit 1`,
 })
 
+// Their versions and the database's clock, by two looks into an index; a second is more than any round trip.
+const expectRulesStatement = statement({
+  name: 'orders.expect_rules',
+  params: { merchant: 'text', version: 'int4', promise: 'int4', now_ms: 'int8' },
+  row: { now_ms: 'int8', holds: 'bool' },
+  text: `
+    select n.now_ms,
+           platform.as_foreseen(
+             (select max(version) from orders.rule_set where merchant_id = $merchant) = $version
+             and coalesce((select max(version) from orders.promise_policy where merchant_id = $merchant), 0)
+                 = $promise
+             and abs(n.now_ms - $now_ms) <= 1000) as holds
+      from (select (extract(epoch from now()) * 1000)::int8 as now_ms) as n`,
+})
+
 const insertRules = statement({
   name: 'orders.insert_rules',
   params: { merchant: 'text', rules: 'jsonb' },
@@ -65,4 +80,24 @@ export async function currentRules(tx: Transaction, merchant: string): Promise<R
   const made = await maybe(tx, selectRules, { merchant })
   invariant(made, 'rules exist once they are written')
   return { ...made, promise: made.promise ?? INITIAL_PROMISE }
+}
+
+/**
+ * Fails the transaction (`isUnforeseen`) unless these are the newest rules and promise policy and `now_ms` is
+ * the database's time to within a second; answers with that time. For a caller that remembers rules.
+ */
+export async function expectRules(
+  tx: Transaction,
+  merchant: string,
+  set: RuleSet,
+): Promise<number> {
+  const { version, promise, now_ms } = set
+  const row = await maybe(tx, expectRulesStatement, {
+    merchant,
+    version,
+    promise: promise.version,
+    now_ms,
+  })
+  invariant(row, 'a look at the clock gives one row')
+  return row.now_ms
 }

@@ -4,6 +4,7 @@ export {
   closeDatabase,
   databaseUnavailable,
   isUnavailable,
+  isUnforeseen,
   many,
   maybe,
   openDatabase,

@@ -130,6 +130,11 @@ export const METRICS = {
     unit: 'orders',
     help: 'CLEAR verdicts by rule, not by a person',
   },
+  holdfast_intake_unforeseen_total: {
+    type: 'counter',
+    unit: 'batches',
+    help: 'batches of orders placed again because a remembered price, rule or stock was not so',
+  },
   holdfast_transaction_retries_total: {
     type: 'counter',
     unit: 'transactions',

@@ -2,7 +2,13 @@ import { accept, bytesEqual, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { claimKeys, claimReferences, selectKeys, selectReferences } from '../order-statements.ts'
+import {
+  claimFreshKeys,
+  claimKeys,
+  claimReferences,
+  selectKeys,
+  selectReferences,
+} from '../order-statements.ts'
 import { contentSha256 } from './place-request.ts'
 import type { PlaceRequest } from './place-request.ts'
 
@@ -14,6 +20,11 @@ export type PlaceItem = {
   orderId: string
   /** True where `orderId` is an order that exists: the answer is a replay. */
   isKnown: boolean
+}
+
+/** The SKUs of some items, each once. */
+export function skusOf(items: readonly PlaceItem[]): readonly string[] {
+  return [...new Set(items.flatMap((item) => item.request.input.lines.map((line) => line.sku)))]
 }
 
 /** Thrown to roll a batch back and run it again with what was learned. */
@@ -35,26 +46,39 @@ export async function claimOrders(
   return answers
 }
 
+/** Claims the Idempotency-Keys (sorted) of items that are taken to be new; fails the transaction where one is not. */
+export async function claimFresh(
+  tx: Transaction,
+  merchant: string,
+  items: readonly PlaceItem[],
+): Promise<void> {
+  const { keyed, params } = keyParams(merchant, items)
+  if (keyed.length > 0) await many(tx, claimFreshKeys, params)
+}
+
+function keyParams(merchant: string, items: readonly PlaceItem[]) {
+  const keyed = items.flatMap((item) =>
+    item.request.idempotency ? [{ item, ...item.request.idempotency }] : [],
+  )
+  const params = {
+    merchant,
+    scopes: keyed.map((one) => one.scope),
+    keys: keyed.map((one) => one.key),
+    requests: keyed.map((one) => one.requestSha256),
+    orders: keyed.map((one) => one.item.orderId),
+  }
+  return { keyed, params }
+}
+
 async function claimByKey(
   tx: Transaction,
   merchant: string,
   items: readonly PlaceItem[],
   answers: Map<PlaceItem, Outcome<void>>,
 ): Promise<void> {
-  const keyed = items.flatMap((item) =>
-    item.request.idempotency ? [{ item, ...item.request.idempotency }] : [],
-  )
+  const { keyed, params } = keyParams(merchant, items)
   if (keyed.length === 0) return
-  const params = {
-    merchant,
-    scopes: keyed.map((one) => one.scope),
-    keys: keyed.map((one) => one.key),
-  }
-  const claimed = await many(tx, claimKeys, {
-    ...params,
-    requests: keyed.map((one) => one.requestSha256),
-    orders: keyed.map((one) => one.item.orderId),
-  })
+  const claimed = await many(tx, claimKeys, params)
   if (claimed.length === keyed.length) return
   const mine = new Set(claimed.map((row) => `${row.scope}\n${row.key}`))
   const taken = new Map(

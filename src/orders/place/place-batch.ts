@@ -1,14 +1,16 @@
+import { invariant } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import { appendEvents, change } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { productsForSkus } from '#catalog/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { lockFreeStock, releaseStock, reserveFrom } from '#inventory/index.ts'
 import type { Allocation, LockedStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
-import { claimOrders } from './claim-orders.ts'
+import { skusOf } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
 import type { DecidedUnder } from './decided-under.ts'
+import type { Foresight } from './foresight.ts'
+import { standOn } from './ground.ts'
 import { chargesMinor, goodsMinor } from '../order-line.ts'
 import type { OrderLine } from '../order-line.ts'
 import { loadKnown } from './load-placed.ts'
@@ -22,7 +24,6 @@ import type { OrderPromise } from '../promise/promise.ts'
 import { recordDecisions } from '../record-decisions.ts'
 import { review } from '../review.ts'
 import type { Verdict } from '../review.ts'
-import { currentRules } from '../rule-set.ts'
 import type { RuleSet } from '../rule-set.ts'
 
 /** What a batch did: an outcome for each item, and whether its transaction must not commit. */
@@ -48,28 +49,37 @@ type NewOrder = {
 
 type Reserved = ReadonlyMap<PlaceItem, readonly Allocation[]>
 
+/** What a batch is placed with beside the database: what decides it, and the memory of the process. */
+export type PlacingWith = {
+  readonly under: DecidedUnder
+  /** Absent where everything is asked for. */
+  readonly foresight?: Foresight | undefined
+}
+
 /**
- * Claim names, price, reserve, review, write: one batch inside the caller's transaction. What does
- * not wait for another's answer travels together: three round trips where nobody was here before.
+ * Claim names, price, reserve, review, write: one batch inside the caller's transaction. What does not wait
+ * for another's answer travels together: one round trip with the commit where the ground is remembered, two
+ * where it is asked for. Throws `isUnforeseen` faults where a memory was wrong.
  */
 export async function placeBatch(
   tx: Transaction,
   deps: PlacingDeps,
   items: readonly PlaceItem[],
-  under: DecidedUnder,
+  { under, foresight }: PlacingWith,
 ): Promise<BatchResult> {
   const { merchant } = deps.context
   const refusals = new Map<PlaceItem, Refusal>()
-  const [claims, products, rules, early] = await Promise.all([
-    claimOrders(tx, merchant, items),
-    productsForSkus(tx, merchant, skusOf(items)),
-    currentRules(tx, merchant),
-    claimsInOneStatement(items) ? lockFreeStock(tx, merchant, skusOf(items)) : undefined,
-  ])
+  const { claims, products, rules, stock, isForeseen, upheld } = await standOn(
+    tx,
+    merchant,
+    items,
+    foresight,
+  )
   keepRefusals(claims, refusals)
   const fresh = items.filter((item) => !item.isKnown && !refusals.has(item))
   const priced = priceAll(fresh, products, refusals)
-  const { written, reserved } = await reserveAll(tx, merchant, priced, { early, refusals })
+  const { written, reserved } = await reserveAll(tx, merchant, priced, { stock, refusals })
+  invariant(!isForeseen || refusals.size === 0, 'nobody is refused on a memory')
   const placeable = [...priced].filter(([item]) => !refusals.has(item))
   const mustUndo = [...refusals.keys()].some(holdsNames)
   if (mustUndo) {
@@ -81,7 +91,7 @@ export async function placeBatch(
     under,
     reserved,
   })
-  const sent = Promise.all([written, recorded])
+  const sent = Promise.all([upheld, written, recorded])
   // Whoever awaits it hears of a fault; where reading the known fails first, nobody does.
   sent.catch(() => undefined)
   const known = await loadKnown(tx, merchant, items)
@@ -90,18 +100,6 @@ export async function placeBatch(
   for (const [item, order] of known) outcomes.set(item, { kind: 'replayed', order })
   for (const [item, refusal] of refusals) outcomes.set(item, { kind: 'refused', refusal })
   return { outcomes, refusals, mustUndo: false, written: sent }
-}
-
-function skusOf(items: readonly PlaceItem[]): readonly string[] {
-  return [...new Set(items.flatMap((item) => item.request.input.lines.map((line) => line.sku)))]
-}
-
-// Stock is locked after keys and references. Where a batch has only one kind of name, the lock can be
-// sent right behind its claim; a checkout first gives back what it reserved.
-function claimsInOneStatement(items: readonly PlaceItem[]): boolean {
-  const hasKeys = items.some((item) => item.request.idempotency)
-  const hasReferences = items.some((item) => item.reference !== null)
-  return !(hasKeys && hasReferences) && items.every((item) => !item.request.checkoutId)
 }
 
 // A refused order leaves no trace: what it claimed must be rolled back, since guards are never deleted.
@@ -135,14 +133,14 @@ async function reserveAll(
   tx: Transaction,
   merchant: string,
   priced: ReadonlyMap<PlaceItem, readonly OrderLine[]>,
-  context: { early: LockedStock | undefined; refusals: Map<PlaceItem, Refusal> },
+  context: { stock: LockedStock | undefined; refusals: Map<PlaceItem, Refusal> },
 ): Promise<{ readonly written: Promise<void>; readonly reserved: Reserved }> {
   const items = [...priced.keys()]
   for (const { request, orderId } of items) {
     const { checkoutId } = request
     if (checkoutId) await releaseStock(tx, merchant, [{ subjectId: checkoutId, sourceId: orderId }])
   }
-  const locked = context.early ?? (await lockFreeStock(tx, merchant, skusOf(items)))
+  const locked = context.stock ?? (await lockFreeStock(tx, merchant, skusOf(items)))
   const requests = items.map((item) => ({
     subjectId: item.orderId,
     maySplit: true,

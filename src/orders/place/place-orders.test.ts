@@ -201,8 +201,10 @@ describe('the same order again', () => {
     const wish = aRequest(anOrder({ lines: [line('LAST')] }), { idempotency: keyed(fresh()) })
     const rival = aRequest(anOrder({ lines: [line('LAST')] }), { idempotency: keyed(fresh()) })
     let behind: ReturnType<typeof placeOrders> | undefined
-    const first = await placeOrders(placing.deps, [wish], () => {
-      behind ??= placeOrders(placing.deps, [wish, rival])
+    const first = await placeOrders(placing.deps, [wish], {
+      onCommitSent: () => {
+        behind ??= placeOrders(placing.deps, [wish, rival])
+      },
     })
     const second = (await behind) ?? []
     expect(first.map((one) => one.kind)).toEqual(['placed'])

@@ -1,6 +1,6 @@
 import { batchLane, newId, refuse } from '#kernel/index.ts'
 import type { BatchLane, Refusal } from '#kernel/index.ts'
-import { withPipelinedCommit, withTransaction } from '#platform/index.ts'
+import { isUnforeseen, withPipelinedCommit, withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { count } from '#telemetry/index.ts'
@@ -9,9 +9,12 @@ import { RunAgain } from './claim-orders.ts'
 import type { PlaceItem } from './claim-orders.ts'
 import { decidedUnder } from './decided-under.ts'
 import type { DecidedUnder } from './decided-under.ts'
+import { foresight } from './foresight.ts'
+import type { Foresight } from './foresight.ts'
 import type { PlacedOrder, PlaceOutcome, PlaceRequest } from './place-request.ts'
 import { loadPlaced } from './load-placed.ts'
 import { placeBatch } from './place-batch.ts'
+import type { PlacingWith } from './place-batch.ts'
 
 /** What placing needs beside the database. */
 export type PlacingDeps = {
@@ -38,12 +41,13 @@ const QUEUE_MAX = 4_096
 
 /** Opens the lane. Concurrent requests share a transaction; none waits for a timer. */
 export function orderPlacing(deps: PlacingDeps): OrderPlacing {
+  const memory = foresight(deps.context.clock)
   const lane: BatchLane<PlaceRequest, PlaceOutcome> = batchLane({
     batchMax: BATCH_ORDERS_MAX,
     queueMax: QUEUE_MAX,
     weigh: (request) => request.input.lines.length,
     weightMax: BATCH_LINES_MAX,
-    run: (requests, letNext) => placeOrders(deps, requests, letNext),
+    run: (requests, onCommitSent) => placeOrders(deps, requests, { onCommitSent, memory }),
   })
   return {
     place: (request) => lane.submit(request) ?? Promise.resolve(refused(OVERLOADED)),
@@ -56,21 +60,28 @@ export function orderPlacing(deps: PlacingDeps): OrderPlacing {
 
 const OVERLOADED = refuse('overloaded', 'Too many orders wait; try again in a moment.').refusal
 
+/** How the lane of a process has its batches placed. */
+export type PlacingRun = {
+  /** Called when a commit has been sent: another batch may begin, what both want waits in the database. */
+  readonly onCommitSent?: () => void
+  /** What the process remembers; without it everything is asked for. */
+  readonly memory?: Foresight
+}
+
 /**
  * Places a batch in one transaction, each order wholly or not at all. Twins within the batch wait for
  * their first; a refusal that had claimed a key or reference rolls back and runs again without it.
- * After `onCommitSent` another batch may begin: what both want waits in the database.
  */
 export async function placeOrders(
   deps: PlacingDeps,
   requests: readonly PlaceRequest[],
-  onCommitSent: () => void = () => undefined,
+  run: PlacingRun = {},
 ): Promise<readonly PlaceOutcome[]> {
   const outcomes = new Map<number, PlaceOutcome>()
   let waiting = requests.map(toItem)
   while (waiting.length > 0) {
     const { first, twins } = withoutTwins(waiting)
-    for (const [item, outcome] of await placeUntilSettled(deps, first, onCommitSent))
+    for (const [item, outcome] of await placeUntilSettled(deps, first, run))
       outcomes.set(item.index, outcome)
     waiting = twins
   }
@@ -90,7 +101,7 @@ export async function placeWithin(
   { orderId, under }: { orderId: string; under: DecidedUnder },
 ): Promise<PlaceOutcome> {
   const item = { ...toItem(request, 0), orderId }
-  const { outcomes, written } = await placeBatch(tx, deps, [item], under)
+  const { outcomes, written } = await placeBatch(tx, deps, [item], { under })
   await written
   return outcomes.get(item) ?? refused(UNANSWERED)
 }
@@ -133,30 +144,47 @@ function withoutTwins(items: readonly PlaceItem[]): { first: PlaceItem[]; twins:
 async function placeUntilSettled(
   deps: PlacingDeps,
   items: readonly PlaceItem[],
-  onCommitSent: () => void,
+  run: PlacingRun,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   const settled = new Map<PlaceItem, PlaceOutcome>()
   let open = [...items]
   while (open.length > 0) {
     const batch = open
-    const answers = await runBatch(deps, batch, onCommitSent)
+    const answers = await runBatch(deps, batch, run)
     for (const [item, outcome] of answers) settled.set(item, outcome)
     open = batch.filter((item) => !settled.has(item))
   }
   return settled
 }
 
-// Rolled back: the refused are answered, the rest go again. Committed: everybody is answered.
+// A memory that was wrong has written nothing: the same batch goes again with what it asks for.
 async function runBatch(
   deps: PlacingDeps,
   batch: readonly PlaceItem[],
-  onCommitSent: () => void,
+  run: PlacingRun,
+): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
+  const { memory } = run
+  try {
+    return await tryBatch(deps, batch, run, memory)
+  } catch (fault) {
+    if (!memory || !isUnforeseen(fault)) throw fault
+    count('holdfast_intake_unforeseen_total')
+    return tryBatch(deps, batch, run, { foresee: () => undefined, learn: memory.learn })
+  }
+}
+
+// Rolled back: the refused are answered, the rest go again. Committed: everybody is answered.
+async function tryBatch(
+  deps: PlacingDeps,
+  batch: readonly PlaceItem[],
+  { onCommitSent }: PlacingRun,
+  memory: PlacingWith['foresight'],
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
-  const under = await decidedUnder(deps)
+  const placing = { under: await decidedUnder(deps), foresight: memory }
   try {
     const place = async (tx: Transaction) => {
-      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, under)
+      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, placing)
       if (result.mustUndo) {
         refusals = result.refusals
         throw new RunAgain('a refused order had claimed its names')

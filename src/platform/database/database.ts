@@ -202,6 +202,14 @@ export function isUnavailable(fault: unknown): boolean {
   return /^(08|57P0|53|25P03)/.test(code) || /^E(CONNREFUSED|CONNRESET|PIPE|NOENT)$/.test(code)
 }
 
+/**
+ * True where a transaction failed because something that it took for granted was not so
+ * (`platform.as_foreseen`): nothing was written, and it may be tried again with what is asked for.
+ */
+export function isUnforeseen(fault: unknown): boolean {
+  return sqlState(fault) === 'ZF001'
+}
+
 /** The refusal of a database that does not answer, without its address. */
 export function databaseUnavailable(): { readonly ok: false; readonly refusal: Refusal } {
   return refuse('database_unavailable', 'The database does not answer.')
