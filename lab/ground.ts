@@ -24,8 +24,12 @@ export async function openGround(shutdown: Shutdown): Promise<LabGround> {
   await chmod(folder, 0o700)
   shutdown.onShutdown('folder', () => rm(folder, { recursive: true, force: true }))
   await mkdir(join(folder, 'files'), { mode: 0o700 })
-  const cluster = await startThrowaway()
-  shutdown.onShutdown('cluster', () => cluster.dispose())
+  // Registered before it has started: a stop that comes meanwhile waits for it, and ends it. One that does
+  // not start, as when Ctrl-C ends it too, takes its folder away by itself.
+  const starting = startThrowaway()
+  const end = (started: ThrowawayCluster) => started.dispose()
+  shutdown.onShutdown('cluster', () => starting.then(end, () => undefined))
+  const cluster = await starting
   return {
     folder,
     createDatabase: async (name, createAs) => {

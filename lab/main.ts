@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { invariant, orThrow, RefusedError, refuse } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
-import { createShutdown, shutdownOnSignals, silentLog } from '#platform/index.ts'
+import { createShutdown, silentLog } from '#platform/index.ts'
 import { SCENARIOS } from './scenarios.ts'
 import type { LabAnswer } from './scenarios.ts'
 
@@ -17,25 +17,44 @@ const request = z.discriminatedUnion('verb', [
   z.object({ verb: z.literal('run'), scenario: z.string(), seed: z.int().optional() }),
 ])
 
-const shutdown = createShutdown({ log: silentLog })
-let isStopped = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (isStopped = true))
-shutdownOnSignals(shutdown, () => process.exit(1))
-// Whoever asked is gone: nobody reads the answer, and nothing of ours may stay.
-process.once(
-  'disconnect',
-  () => void shutdown.run('the parent is gone').then(() => process.exit(1)),
-)
+/** Stopped, and all that was started has ended: 128 + SIGINT, as `holdfast lab` takes it. */
+const LAB_STOPPED = 130
+/** The longest wait, in milliseconds, for a run whose world was taken away to notice it. */
+const NOTICE_MAX_MS = 30_000
 
-const message = await answered()
-const isClean = await shutdown.run('done')
+const shutdown = createShutdown({ log: silentLog })
+const stop = async (reason: string): Promise<void> => {
+  setTimeout(() => process.exit(1), NOTICE_MAX_MS)
+  await shutdown.run(reason)
+  // What it was just starting is registered when it notices, and ended then.
+  await answering
+  process.exit((await shutdown.run(reason)) ? LAB_STOPPED : 1)
+}
+let isStopped = false
+let interrupts = 0
+const stopOnce = (reason: string): void => {
+  if (reason === 'SIGINT') interrupts += 1
+  // Whoever presses Ctrl-C twice means it. The SIGTERM of our parent may come before the first or after it.
+  if (interrupts > 1) process.exit(1)
+  if (!isStopped) void stop(reason)
+  isStopped = true
+}
+process.on('SIGINT', stopOnce).on('SIGTERM', stopOnce)
+// Whoever asked is gone: nobody reads the answer, and nothing of ours may stay.
+process.once('disconnect', () => stopOnce('the parent is gone'))
+
+// Begun when whatever could stop it is heard.
+const answering = answered()
+const message = await answering
 // What a stopped run still says is about its ruins.
-if (isStopped) process.exit(1)
-const told: LabMessage = isClean
-  ? message
-  : { kind: 'failed', detail: 'a part of the lab did not stop in time' }
-invariant(process.connected, 'the lab is started by holdfast lab')
-process.send?.(told, () => process.exit(0))
+if (!isStopped) {
+  const isClean = await shutdown.run('done')
+  const told: LabMessage = isClean
+    ? message
+    : { kind: 'failed', detail: 'a part of the lab did not stop in time' }
+  invariant(process.connected, 'the lab is started by holdfast lab')
+  process.send?.(told, () => process.exit(0))
+}
 
 async function answered(): Promise<LabMessage> {
   try {

@@ -51,7 +51,9 @@ async function within<T>(
   body: (own: Shutdown) => Promise<T>,
 ): Promise<T> {
   const own = createShutdown({ log: silentLog })
-  outer.onShutdown(name, async () => void (await own.run(name)))
+  outer.onShutdown(name, async () => {
+    if (!(await own.run(name))) throw new Error('a part of it did not end')
+  })
   try {
     return await body(own)
   } finally {

@@ -8,6 +8,8 @@ import { refuse, RefusedError } from '#kernel/index.ts'
 import { addCommand, addGroup, wholeNumber } from './command.ts'
 import type { Answer } from './command.ts'
 
+/** How the lab says that it was stopped and has ended all that it started: 128 + SIGINT. */
+const LAB_STOPPED = 130
 // A process of its own, by its path: nothing of the product imports a world without guards.
 const LAB = fileURLToPath(new URL('../../lab/main.ts', import.meta.url))
 
@@ -51,19 +53,34 @@ async function askLab(request: Readonly<Record<string, unknown>>): Promise<Answe
   })
   // The lab ends what it started, then itself, and we wait. A terminal signals the whole group, so that
   // the lab may hear of it twice: only a second SIGINT would mean "at once".
-  const pass = (): void => void child.kill('SIGTERM')
+  let isStopped = false
+  const pass = (): void => {
+    isStopped = true
+    child.kill('SIGTERM')
+  }
   process.on('SIGINT', pass).on('SIGTERM', pass)
   try {
-    return await readAnswer(child)
+    return await readAnswer(child, () => isStopped)
   } finally {
     process.off('SIGINT', pass).off('SIGTERM', pass)
   }
 }
 
-async function readAnswer(child: ChildProcess): Promise<Answer> {
+const STOPPED = 'Stopped before it was done; nothing of it is left.'
+const CUT = 'Stopped at once: a process or a folder of it (holdfast-…, lab-…) may be left.'
+
+async function readAnswer(child: ChildProcess, isStopped: () => boolean): Promise<Answer> {
   let said: unknown
   child.once('message', (message) => (said = message))
   await once(child, 'close')
+  if (said === undefined && isStopped()) {
+    const isClean = child.exitCode === LAB_STOPPED
+    return {
+      json: { stopped: true, clean: isClean },
+      text: isClean ? STOPPED : CUT,
+      isRefused: true,
+    }
+  }
   const message = labMessage.safeParse(said)
   if (!message.success) throw new Error(`the lab was stopped before it was done`)
   if (message.data.kind === 'failed') throw new Error(message.data.detail)

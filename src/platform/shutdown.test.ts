@@ -32,6 +32,23 @@ test('stopping twice stops once', async () => {
   expect(count).toBe(1)
 })
 
+test('a part that comes while everything ends, or after, is ended too, and waited for', async () => {
+  const ended: string[] = []
+  const shutdown = createShutdown({ log: silentLog })
+  shutdown.onShutdown('starting', async () => {
+    await Promise.resolve()
+    shutdown.onShutdown('late', async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      ended.push('late')
+    })
+    ended.push('starting')
+  })
+  expect(await shutdown.run('test')).toBe(true)
+  expect(ended).toEqual(['starting', 'late'])
+  shutdown.onShutdown('after', () => Promise.reject(new Error('no')))
+  expect(await shutdown.run('test')).toBe(false)
+})
+
 test('a signal stops everything and exits with 0, Ctrl-C meanwhile exits at once with 1', async () => {
   const exits: number[] = []
   let release = (): void => undefined

@@ -2,9 +2,9 @@ import type { Log } from './context.ts'
 
 /** What must end, in order: the last that was started ends first. */
 export type Shutdown = {
-  /** Registers the end of a part that has just started. */
+  /** Registers the end of a part that has just started; while everything ends, or after, it ends at once. */
   readonly onShutdown: (name: string, end: () => Promise<void> | void) => void
-  /** Ends everything once, newest first; resolves to true where each part ended in time. */
+  /** Ends everything once, newest first; resolves to true where each part so far ended in time. */
   readonly run: (reason: string) => Promise<boolean>
 }
 
@@ -12,24 +12,35 @@ export type Shutdown = {
 export function createShutdown(options: { log: Log; deadlineMs?: number }): Shutdown {
   const parts: { name: string; end: () => Promise<void> | void }[] = []
   const deadlineMs = options.deadlineMs ?? 15_000
-  let running: Promise<boolean> | undefined
+  let running: Promise<void> | undefined
+  let isClean = true
 
-  const endAll = async (reason: string): Promise<boolean> => {
-    options.log.info({ reason }, 'stopping')
-    let isClean = true
+  const endAll = async (): Promise<void> => {
     for (let part = parts.pop(); part; part = parts.pop()) {
       const fault = await endWithin(part.end, deadlineMs)
       if (fault === undefined) continue
       isClean = false
       options.log.error({ part: part.name, err: fault }, 'a part did not stop cleanly')
     }
+  }
+  const endFirst = async (reason: string): Promise<void> => {
+    options.log.info({ reason }, 'stopping')
+    await endAll()
     options.log.info({ reason, clean: isClean }, 'stopped')
-    return isClean
   }
 
   return {
-    onShutdown: (name, end) => void parts.push({ name, end }),
-    run: (reason) => (running ??= endAll(reason)),
+    onShutdown: (name, end) => {
+      parts.push({ name, end })
+      // One that was starting when everything was told to end: nobody comes for it later.
+      if (running) running = running.then(endAll)
+    },
+    run: async (reason) => {
+      let awaited = (running ??= endFirst(reason))
+      await awaited
+      for (; awaited !== running; await awaited) awaited = running
+      return isClean
+    },
   }
 }
 

@@ -91,19 +91,23 @@ test('the incident: the world without guards has the figures of the report, and 
   expect(await processesLeft()).toEqual([])
 })
 
-test('stopped by Ctrl-C in the midst of it, it leaves no process and no folder', async () => {
+test.each([
+  ['as its server starts', 'starting a throwaway PostgreSQL'],
+  ['in the midst of it', 'the unguarded world'],
+  ['as our world starts', 'our world'],
+])('stopped by Ctrl-C %s, it leaves no process and no folder', async (_when, saying) => {
   const { child, stdout } = start('run', 'incident-2026-02-07')
   await new Promise<void>((resolve) => {
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString()
-      if (said.includes('the unguarded world')) resolve()
+      if (said.includes(saying)) resolve()
     })
   })
   expect(child.pid).toBeGreaterThan(1)
   process.kill(-(child.pid ?? 0), 'SIGINT')
   await once(child, 'exit')
-  expect(await stdout).toBe('')
+  expect(await stdout).toBe('Stopped before it was done; nothing of it is left.\n')
   expect(child.exitCode).toBe(1)
   expect(await readdir(folder)).toEqual([])
   expect(await processesLeft()).toEqual([])
