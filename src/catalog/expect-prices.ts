@@ -8,7 +8,7 @@ const expectPricesStatement = statement({
   params: { merchant: 'text', skus: 'text[]', prices: 'int4[]', currencies: 'text[]' },
   row: { holds: 'bool' },
   text: `
-    select platform.as_foreseen(count(p.sku) = cardinality($skus)) as holds
+    select platform.hold_or_fail(count(p.sku) = cardinality($skus), 'prices') as holds
       from (select unnest($skus) as sku, unnest($prices) as price_minor, unnest($currencies) as currency) as f
       left join lateral (select sku from catalog.product
                           where merchant_id = $merchant and sku = f.sku and price_minor = f.price_minor
@@ -17,7 +17,7 @@ const expectPricesStatement = statement({
 })
 
 /**
- * Fails the transaction (`isUnforeseen`) unless each product is for sale at exactly that price in that currency.
+ * Fails the transaction (`isExpectationFailed`) unless each product is for sale at exactly that price in that currency.
  * For a caller that remembers prices and does not wait for the answer.
  */
 export async function expectPrices(

@@ -12,7 +12,7 @@ export type ShortLine = {
   readonly available: number
 }
 
-/** Free units by SKU, then by location; locations in order of rank. Mutated by what is allocated. */
+/** Free units by SKU, then by location; locations in order of their id. Mutated by what is allocated. */
 export type FreeStock = Map<string, Map<string, number>>
 
 /** The whole order or nothing: there is no short allocation. */

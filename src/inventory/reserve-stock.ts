@@ -13,8 +13,8 @@ export type ReserveRequest = {
   readonly maySplit: boolean
 }
 
-/** Stock rows under lock: what is free of each SKU, and which are withdrawn from sale. */
-export type LockedStock = { readonly free: FreeStock; readonly quarantined: ReadonlySet<string> }
+/** What is free of each SKU, and which are withdrawn from sale: read under lock, or remembered. */
+export type SellableStock = { readonly free: FreeStock; readonly quarantined: ReadonlySet<string> }
 
 /** An answer to each request in order, and the write that backs the accepted ones. */
 export type Reserved = {
@@ -48,7 +48,7 @@ export async function lockFreeStock(
   tx: Transaction,
   merchant: string,
   skus: readonly string[],
-): Promise<LockedStock> {
+): Promise<SellableStock> {
   const free: FreeStock = new Map()
   const quarantined = new Set<string>()
   for (const row of await many(tx, lockStock, { merchant, skus: [...new Set(skus)].toSorted() })) {
@@ -60,11 +60,14 @@ export async function lockFreeStock(
   return { free, quarantined }
 }
 
-/** Reserves from rows that this transaction has locked; what is taken is taken from `locked` too. */
+/**
+ * Reserves from stock that this transaction has locked, or sent the lock for: then what is remembered may be
+ * wrong, and `takeStock` fails the transaction. What is taken is taken from the given maps too.
+ */
 export function reserveFrom(
   tx: Transaction,
   merchant: string,
-  { free, quarantined }: LockedStock,
+  { free, quarantined }: SellableStock,
   requests: readonly ReserveRequest[],
 ): Reserved {
   const answers = requests.map((one) => reserveOne(one, free, quarantined))
@@ -74,7 +77,10 @@ export function reserveFrom(
       ? answer.value.map((part) => Object.assign({ subjectId: one.subjectId }, part))
       : []
   })
-  return { answers, written: parts.length > 0 ? take(tx, merchant, parts) : Promise.resolve() }
+  const written = parts.length > 0 ? take(tx, merchant, parts) : Promise.resolve()
+  // Whoever awaits it hears of a fault; where the caller fails first, nobody does.
+  written.catch(() => undefined)
+  return { answers, written }
 }
 
 function reserveOne(
@@ -126,8 +132,8 @@ async function take(
     totals.set(key, total)
   }
   const rows = [...totals.values()]
-  // The rows were locked before they were allocated: a guard that refuses here, and fails the
-  // transaction, is a bug of ours.
+  // Where the rows were read under lock, a guard that refuses here, and fails the transaction, is a bug of
+  // ours; where they were remembered, the caller asks and takes again.
   await many(tx, takeStock, {
     merchant,
     skus: rows.map((row) => row.sku),

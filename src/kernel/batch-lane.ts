@@ -15,14 +15,15 @@ type Waiting<T, R> = { item: T; resolve: (answer: R) => void; reject: (fault: un
 /** Called by a run that has sent its last word: the next run may begin before its answer is here. */
 export type LetNext = () => void
 
-/** Two runs that wait for their last answers, and one behind them: it hides a flush that takes longer. */
+/** Two runs whose last word is on its way, and one behind them: it hides a flush that takes longer. */
 const RUNNING_MAX = 3
 
 /**
  * One lane: no timer, no delay when idle, at most `batchMax` items a run and `queueMax` waiting.
  * `run` answers every item in order; where it throws, every item of that batch is rejected. Runs
  * follow each other, but for a run that calls `letNext`: the next then overlaps with its end.
- * More lanes than one were measured to hurt: they queue on the same rows.
+ * Lanes that do not wait for each other were measured to hurt: they queue on the same rows for as long as
+ * they ask and are answered.
  */
 export function batchLane<T, R>(options: {
   batchMax: number

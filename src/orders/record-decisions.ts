@@ -1,11 +1,53 @@
 import { newId } from '#kernel/index.ts'
-import { change } from '#platform/index.ts'
+import { change, statement } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import type { Allocation } from '#inventory/index.ts'
 import { signApproval } from '#wire/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
-import { insertDecisions } from './order-statements.ts'
 import type { Verdict } from './review.ts'
+
+// With their place in the hand-over outbox, in one statement.
+const insertDecisions = statement({
+  name: 'orders.insert_decisions',
+  params: {
+    merchant: 'text',
+    orders: 'text[]',
+    numbers: 'int4[]',
+    ids: 'text[]',
+    verdicts: 'text[]',
+    reasons: 'text[]',
+    decided_by: 'text',
+    actor: 'text',
+    note: 'text?',
+    rule_version: 'int4',
+    flags: 'int8',
+    revisions: 'int4[]',
+    digests: 'bytea[]',
+    key_id: 'text',
+    approvals: 'bytea?[]',
+    effective: 'int8[]',
+    strata: 'text[]',
+    provenance: 'text',
+  },
+  text: `
+    with decided as (
+      insert into orders.decision
+        (merchant_id, order_id, number, id, verdict, reasons, decided_by, actor, note, rule_version,
+         flag_set_version, revision, order_digest, key_id, approval, effective_at, strata, provenance_id)
+      select $merchant, d.order_id, d.number, d.id, d.verdict,
+             case when d.reasons = '' then '{}' else string_to_array(d.reasons, ',') end,
+             $decided_by, $actor, $note, $rule_version, $flags, d.revision, d.digest, $key_id, d.approval,
+             to_timestamp(d.effective / 1000.0), d.strata::jsonb, $provenance
+        from (select unnest($orders) as order_id, unnest($numbers) as number, unnest($ids) as id,
+                     unnest($verdicts) as verdict, unnest($reasons) as reasons,
+                     unnest($revisions) as revision, unnest($digests) as digest,
+                     unnest($approvals) as approval, unnest($effective) as effective,
+                     unnest($strata) as strata) as d
+    )
+    insert into orders.handover_outbox (merchant_id, order_id, number)
+    select $merchant, q.order_id, q.number
+      from (select unnest($orders) as order_id, unnest($numbers) as number) as q`,
+})
 
 /** A decision about to be recorded; everything that its certificate covers. */
 export type NewDecision = {

@@ -48,18 +48,31 @@ const selectRules = statement({
      limit 1`,
 })
 
-// Their versions and the database's clock, by two looks into an index; a second is more than any round trip.
-const expectRulesStatement = statement({
-  name: 'orders.expect_rules',
-  params: { merchant: 'text', version: 'int4', promise: 'int4', now_ms: 'int8' },
+// By content, not by version alone: after a failover that lost a change the same number may stand for other
+// rules. A second: more than a clock that is told at every batch can be off, less than a promise is measured in.
+const expectRulesAndTimeStatement = statement({
+  name: 'orders.expect_rules_and_time',
+  params: {
+    merchant: 'text',
+    version: 'int4',
+    rules: 'jsonb',
+    promise: 'int4',
+    handling_days: 'int4',
+    working_days: 'text[]',
+    now_ms: 'int8',
+  },
   row: { now_ms: 'int8', holds: 'bool' },
   text: `
     select n.now_ms,
-           platform.as_foreseen(
-             (select max(version) from orders.rule_set where merchant_id = $merchant) = $version
-             and coalesce((select max(version) from orders.promise_policy where merchant_id = $merchant), 0)
-                 = $promise
-             and abs(n.now_ms - $now_ms) <= 1000) as holds
+           platform.hold_or_fail(
+             (select version = $version and rules = $rules from orders.rule_set
+               where merchant_id = $merchant order by version desc limit 1)
+             and coalesce(
+               (select version = $promise and handling_days = $handling_days and working_days = $working_days
+                  from orders.promise_policy
+                 where merchant_id = $merchant order by version desc limit 1),
+               $promise = 0)
+             and abs(n.now_ms - $now_ms) <= 1000, 'rules and time') as holds
       from (select (extract(epoch from now()) * 1000)::int8 as now_ms) as n`,
 })
 
@@ -83,19 +96,22 @@ export async function currentRules(tx: Transaction, merchant: string): Promise<R
 }
 
 /**
- * Fails the transaction (`isUnforeseen`) unless these are the newest rules and promise policy and `now_ms` is
- * the database's time to within a second; answers with that time. For a caller that remembers rules.
+ * Fails the transaction (`isExpectationFailed`) unless these are the newest rules and promise policy, with this
+ * content, and `now_ms` is the database's time to within a second; answers with that time. For a caller that
+ * remembers them and does not wait for the answer.
  */
-export async function expectRules(
+export async function expectRulesAndTime(
   tx: Transaction,
   merchant: string,
-  set: RuleSet,
+  { version, rules, promise, now_ms }: RuleSet,
 ): Promise<number> {
-  const { version, promise, now_ms } = set
-  const row = await maybe(tx, expectRulesStatement, {
+  const row = await maybe(tx, expectRulesAndTimeStatement, {
     merchant,
     version,
+    rules: JSON.stringify(rules),
     promise: promise.version,
+    handling_days: promise.handlingDays,
+    working_days: promise.workingDays,
     now_ms,
   })
   invariant(row, 'a look at the clock gives one row')

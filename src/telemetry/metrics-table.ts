@@ -130,10 +130,10 @@ export const METRICS = {
     unit: 'orders',
     help: 'CLEAR verdicts by rule, not by a person',
   },
-  holdfast_intake_unforeseen_total: {
+  holdfast_intake_expectations_failed_total: {
     type: 'counter',
     unit: 'batches',
-    help: 'batches of orders placed again because a remembered price, rule or stock was not so',
+    help: 'batches of orders placed again because a key was used, or a remembered price, rule, time or stock was not so',
   },
   holdfast_transaction_retries_total: {
     type: 'counter',

@@ -1,31 +1,16 @@
-import { accept, bytesEqual, refuse } from '#kernel/index.ts'
+import { accept, bytesEqual, invariant, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import {
-  claimFreshKeys,
   claimKeys,
   claimReferences,
+  claimUnusedKeys as claimUnusedKeysStatement,
   selectKeys,
   selectReferences,
-} from '../order-statements.ts'
+} from './place-statements.ts'
+import type { PlaceItem } from './place-item.ts'
 import { contentSha256 } from './place-request.ts'
-import type { PlaceRequest } from './place-request.ts'
-
-/** One request on its way: its order id is made before the claim, so that the claim can name it. */
-export type PlaceItem = {
-  readonly index: number
-  readonly request: PlaceRequest
-  readonly reference: string | null
-  orderId: string
-  /** True where `orderId` is an order that exists: the answer is a replay. */
-  isKnown: boolean
-}
-
-/** The SKUs of some items, each once. */
-export function skusOf(items: readonly PlaceItem[]): readonly string[] {
-  return [...new Set(items.flatMap((item) => item.request.input.lines.map((line) => line.sku)))]
-}
 
 /** Thrown to roll a batch back and run it again with what was learned. */
 export class RunAgain extends Error {}
@@ -46,17 +31,24 @@ export async function claimOrders(
   return answers
 }
 
-/** Claims the Idempotency-Keys (sorted) of items that are taken to be new; fails the transaction where one is not. */
-export async function claimFresh(
+/**
+ * Claims the Idempotency-Keys (sorted) of items that are expected to be new, without references; fails the
+ * transaction where one was used.
+ */
+export async function claimUnusedKeys(
   tx: Transaction,
   merchant: string,
   items: readonly PlaceItem[],
 ): Promise<void> {
-  const { keyed, params } = keyParams(merchant, items)
-  if (keyed.length > 0) await many(tx, claimFreshKeys, params)
+  invariant(
+    items.every((item) => item.reference === null),
+    'a reference is claimed by asking',
+  )
+  const { keyed, params } = keysOf(merchant, items)
+  if (keyed.length > 0) await many(tx, claimUnusedKeysStatement, params)
 }
 
-function keyParams(merchant: string, items: readonly PlaceItem[]) {
+function keysOf(merchant: string, items: readonly PlaceItem[]) {
   const keyed = items.flatMap((item) =>
     item.request.idempotency ? [{ item, ...item.request.idempotency }] : [],
   )
@@ -76,7 +68,7 @@ async function claimByKey(
   items: readonly PlaceItem[],
   answers: Map<PlaceItem, Outcome<void>>,
 ): Promise<void> {
-  const { keyed, params } = keyParams(merchant, items)
+  const { keyed, params } = keysOf(merchant, items)
   if (keyed.length === 0) return
   const claimed = await many(tx, claimKeys, params)
   if (claimed.length === keyed.length) return

@@ -1,8 +1,8 @@
 import { invariant } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { selectPlaced } from '../order-statements.ts'
-import type { PlaceItem } from './claim-orders.ts'
+import { selectPlaced } from './place-statements.ts'
+import type { PlaceItem } from './place-item.ts'
 import type { PlacedOrder } from './place-request.ts'
 
 /** What the first answers said of some orders, by id; an unknown id is left out. */

@@ -4,17 +4,17 @@ import { appendEvents, change } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { lockFreeStock, releaseStock, reserveFrom } from '#inventory/index.ts'
-import type { Allocation, LockedStock } from '#inventory/index.ts'
+import type { Allocation, SellableStock } from '#inventory/index.ts'
 import { orderDigest } from '#wire/index.ts'
-import { skusOf } from './claim-orders.ts'
-import type { PlaceItem } from './claim-orders.ts'
+import { skusOf } from './place-item.ts'
+import type { PlaceItem } from './place-item.ts'
 import type { DecidedUnder } from './decided-under.ts'
-import type { Foresight } from './foresight.ts'
-import { standOn } from './ground.ts'
+import { gatherFacts } from './gather-facts.ts'
+import type { Sources } from './gather-facts.ts'
 import { chargesMinor, goodsMinor } from '../order-line.ts'
 import type { OrderLine } from '../order-line.ts'
 import { loadKnown } from './load-placed.ts'
-import { insertOrders } from '../order-statements.ts'
+import { insertOrders } from './place-statements.ts'
 import { dropUndefined } from './place-request.ts'
 import type { PlacedOrder, PlaceOutcome } from './place-request.ts'
 import type { PlacingDeps } from './place-orders.ts'
@@ -49,37 +49,29 @@ type NewOrder = {
 
 type Reserved = ReadonlyMap<PlaceItem, readonly Allocation[]>
 
-/** What a batch is placed with beside the database: what decides it, and the memory of the process. */
-export type PlacingWith = {
-  readonly under: DecidedUnder
-  /** Absent where everything is asked for. */
-  readonly foresight?: Foresight | undefined
-}
+/** What a batch is decided under, and where its facts come from. */
+export type DecideWith = Sources & { readonly under: DecidedUnder }
 
 /**
  * Claim names, price, reserve, review, write: one batch inside the caller's transaction. What does not wait
- * for another's answer travels together: one round trip with the commit where the ground is remembered, two
- * where it is asked for. Throws `isUnforeseen` faults where a memory was wrong.
+ * for another's answer travels together: two round trips where the facts are asked for, one with the commit
+ * where they are remembered; then the transaction fails (`isExpectationFailed`) where they are not so.
  */
 export async function placeBatch(
   tx: Transaction,
   deps: PlacingDeps,
   items: readonly PlaceItem[],
-  { under, foresight }: PlacingWith,
+  { under, ...sources }: DecideWith,
 ): Promise<BatchResult> {
   const { merchant } = deps.context
   const refusals = new Map<PlaceItem, Refusal>()
-  const { claims, products, rules, stock, isForeseen, upheld } = await standOn(
-    tx,
-    merchant,
-    items,
-    foresight,
-  )
-  keepRefusals(claims, refusals)
+  const gathered = await gatherFacts(tx, merchant, items, sources)
+  const { products, rules, stock } = gathered.facts
+  if (gathered.kind === 'asked') keepRefusals(gathered.claims, refusals)
   const fresh = items.filter((item) => !item.isKnown && !refusals.has(item))
   const priced = priceAll(fresh, products, refusals)
   const { written, reserved } = await reserveAll(tx, merchant, priced, { stock, refusals })
-  invariant(!isForeseen || refusals.size === 0, 'nobody is refused on a memory')
+  invariant(gathered.kind === 'asked' || refusals.size === 0, 'nobody is refused on a memory')
   const placeable = [...priced].filter(([item]) => !refusals.has(item))
   const mustUndo = [...refusals.keys()].some(holdsNames)
   if (mustUndo) {
@@ -91,7 +83,8 @@ export async function placeBatch(
     under,
     reserved,
   })
-  const sent = Promise.all([upheld, written, recorded])
+  const confirmed = gathered.kind === 'expected' ? gathered.confirmed : undefined
+  const sent = Promise.all([confirmed, written, recorded])
   // Whoever awaits it hears of a fault; where reading the known fails first, nobody does.
   sent.catch(() => undefined)
   const known = await loadKnown(tx, merchant, items)
@@ -133,7 +126,7 @@ async function reserveAll(
   tx: Transaction,
   merchant: string,
   priced: ReadonlyMap<PlaceItem, readonly OrderLine[]>,
-  context: { stock: LockedStock | undefined; refusals: Map<PlaceItem, Refusal> },
+  context: { stock: SellableStock | undefined; refusals: Map<PlaceItem, Refusal> },
 ): Promise<{ readonly written: Promise<void>; readonly reserved: Reserved }> {
   const items = [...priced.keys()]
   for (const { request, orderId } of items) {

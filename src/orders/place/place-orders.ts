@@ -1,20 +1,20 @@
 import { batchLane, newId, refuse } from '#kernel/index.ts'
 import type { BatchLane, Refusal } from '#kernel/index.ts'
-import { isUnforeseen, withPipelinedCommit, withTransaction } from '#platform/index.ts'
+import { isExpectationFailed, withPipelinedCommit, withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { count } from '#telemetry/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
 import { RunAgain } from './claim-orders.ts'
-import type { PlaceItem } from './claim-orders.ts'
+import type { PlaceItem } from './place-item.ts'
 import { decidedUnder } from './decided-under.ts'
 import type { DecidedUnder } from './decided-under.ts'
-import { foresight } from './foresight.ts'
-import type { Foresight } from './foresight.ts'
 import type { PlacedOrder, PlaceOutcome, PlaceRequest } from './place-request.ts'
 import { loadPlaced } from './load-placed.ts'
 import { placeBatch } from './place-batch.ts'
-import type { PlacingWith } from './place-batch.ts'
+import type { WholeFacts } from './gather-facts.ts'
+import { placingMemory } from './placing-memory.ts'
+import type { PlacingMemory } from './placing-memory.ts'
 
 /** What placing needs beside the database. */
 export type PlacingDeps = {
@@ -41,7 +41,7 @@ const QUEUE_MAX = 4_096
 
 /** Opens the lane. Concurrent requests share a transaction; none waits for a timer. */
 export function orderPlacing(deps: PlacingDeps): OrderPlacing {
-  const memory = foresight(deps.context.clock)
+  const memory = placingMemory(deps.context.clock)
   const lane: BatchLane<PlaceRequest, PlaceOutcome> = batchLane({
     batchMax: BATCH_ORDERS_MAX,
     queueMax: QUEUE_MAX,
@@ -65,7 +65,7 @@ export type PlacingRun = {
   /** Called when a commit has been sent: another batch may begin, what both want waits in the database. */
   readonly onCommitSent?: () => void
   /** What the process remembers; without it everything is asked for. */
-  readonly memory?: Foresight
+  readonly memory?: PlacingMemory
 }
 
 /**
@@ -79,9 +79,9 @@ export async function placeOrders(
 ): Promise<readonly PlaceOutcome[]> {
   const outcomes = new Map<number, PlaceOutcome>()
   let waiting = requests.map(toItem)
-  while (waiting.length > 0) {
+  for (let round = 1; waiting.length > 0; round += 1) {
     const { first, twins } = withoutTwins(waiting)
-    for (const [item, outcome] of await placeUntilSettled(deps, first, run))
+    for (const [item, outcome] of await placeUntilSettled(deps, first, run, round))
       outcomes.set(item.index, outcome)
     waiting = twins
   }
@@ -145,46 +145,56 @@ async function placeUntilSettled(
   deps: PlacingDeps,
   items: readonly PlaceItem[],
   run: PlacingRun,
+  round: number,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   const settled = new Map<PlaceItem, PlaceOutcome>()
   let open = [...items]
+  // Twins of those that were placed, and what was rolled back, may meet names that exist: they ask.
+  let mayRemember = round === 1
   while (open.length > 0) {
     const batch = open
-    const answers = await runBatch(deps, batch, run)
+    const answers = await runBatch(deps, batch, run, mayRemember)
     for (const [item, outcome] of answers) settled.set(item, outcome)
     open = batch.filter((item) => !settled.has(item))
+    mayRemember = false
   }
   return settled
 }
 
-// A memory that was wrong has written nothing: the same batch goes again with what it asks for.
+// By memory where it can be. What was wrong has written nothing: the same batch goes again by asking.
 async function runBatch(
   deps: PlacingDeps,
   batch: readonly PlaceItem[],
   run: PlacingRun,
+  mayRemember: boolean,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
-  const { memory } = run
-  try {
-    return await tryBatch(deps, batch, run, memory)
-  } catch (fault) {
-    if (!memory || !isUnforeseen(fault)) throw fault
-    count('holdfast_intake_unforeseen_total')
-    return tryBatch(deps, batch, run, { foresee: () => undefined, learn: memory.learn })
+  const remembered = mayRemember ? run.memory?.factsFor(batch) : undefined
+  if (remembered) {
+    try {
+      const outcomes = await tryBatch(deps, batch, run, remembered)
+      run.memory?.judge(true)
+      return outcomes
+    } catch (fault) {
+      if (!isExpectationFailed(fault)) throw fault
+      run.memory?.judge(false)
+      count('holdfast_intake_expectations_failed_total')
+    }
   }
+  return tryBatch(deps, batch, run)
 }
 
 // Rolled back: the refused are answered, the rest go again. Committed: everybody is answered.
 async function tryBatch(
   deps: PlacingDeps,
   batch: readonly PlaceItem[],
-  { onCommitSent }: PlacingRun,
-  memory: PlacingWith['foresight'],
+  { onCommitSent, memory }: PlacingRun,
+  remembered?: WholeFacts,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
-  const placing = { under: await decidedUnder(deps), foresight: memory }
+  const decideWith = { under: await decidedUnder(deps), remembered, memory }
   try {
     const place = async (tx: Transaction) => {
-      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, placing)
+      const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, decideWith)
       if (result.mustUndo) {
         refusals = result.refusals
         throw new RunAgain('a refused order had claimed its names')

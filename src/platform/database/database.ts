@@ -203,10 +203,10 @@ export function isUnavailable(fault: unknown): boolean {
 }
 
 /**
- * True where a transaction failed because something that it took for granted was not so
- * (`platform.as_foreseen`): nothing was written, and it may be tried again with what is asked for.
+ * True where a transaction failed because what it expected of the database was not so
+ * (`platform.hold_or_fail`): nothing was written, and it may be tried again with what is asked for.
  */
-export function isUnforeseen(fault: unknown): boolean {
+export function isExpectationFailed(fault: unknown): boolean {
   return sqlState(fault) === 'ZF001'
 }
 

@@ -1,5 +1,5 @@
 import { jsonOf, statement } from '#platform/index.ts'
-import type { OrderLine } from './order-line.ts'
+import type { OrderLine } from '../order-line.ts'
 
 /** Claims Idempotency-Keys, sorted; a key that is taken returns no row. Waits for a twin in flight. */
 export const claimKeys = statement({
@@ -22,9 +22,9 @@ export const claimKeys = statement({
     returning scope, key`,
 })
 
-/** Claims Idempotency-Keys that nobody has used, sorted; fails the transaction (ZF001) where one is taken. */
-export const claimFreshKeys = statement({
-  name: 'orders.claim_fresh_keys',
+/** As `claimKeys`, for keys that nobody is expected to have used: one that is taken fails the transaction. */
+export const claimUnusedKeys = statement({
+  name: 'orders.claim_unused_keys',
   params: {
     merchant: 'text',
     scopes: 'text[]',
@@ -43,7 +43,7 @@ export const claimFreshKeys = statement({
       on conflict do nothing
       returning 1
     )
-    select platform.as_foreseen(count(*) = cardinality($keys)) as holds from claimed`,
+    select platform.hold_or_fail(count(*) = cardinality($keys), 'unused keys') as holds from claimed`,
 })
 
 /** What taken keys stand for. */
@@ -142,47 +142,4 @@ export const insertOrders = statement({
                    unnest($charges) as charges, unnest($goods) as goods, unnest($totals) as total,
                    unnest($ship_tos) as ship_to, unnest($digests) as digest, unnest($placed) as placed,
                    unnest($ship_bys) as ship_by, unnest($promise_versions) as promise_version) as o`,
-})
-
-/** Decisions and their place in the hand-over outbox, in one statement. */
-export const insertDecisions = statement({
-  name: 'orders.insert_decisions',
-  params: {
-    merchant: 'text',
-    orders: 'text[]',
-    numbers: 'int4[]',
-    ids: 'text[]',
-    verdicts: 'text[]',
-    reasons: 'text[]',
-    decided_by: 'text',
-    actor: 'text',
-    note: 'text?',
-    rule_version: 'int4',
-    flags: 'int8',
-    revisions: 'int4[]',
-    digests: 'bytea[]',
-    key_id: 'text',
-    approvals: 'bytea?[]',
-    effective: 'int8[]',
-    strata: 'text[]',
-    provenance: 'text',
-  },
-  text: `
-    with decided as (
-      insert into orders.decision
-        (merchant_id, order_id, number, id, verdict, reasons, decided_by, actor, note, rule_version,
-         flag_set_version, revision, order_digest, key_id, approval, effective_at, strata, provenance_id)
-      select $merchant, d.order_id, d.number, d.id, d.verdict,
-             case when d.reasons = '' then '{}' else string_to_array(d.reasons, ',') end,
-             $decided_by, $actor, $note, $rule_version, $flags, d.revision, d.digest, $key_id, d.approval,
-             to_timestamp(d.effective / 1000.0), d.strata::jsonb, $provenance
-        from (select unnest($orders) as order_id, unnest($numbers) as number, unnest($ids) as id,
-                     unnest($verdicts) as verdict, unnest($reasons) as reasons,
-                     unnest($revisions) as revision, unnest($digests) as digest,
-                     unnest($approvals) as approval, unnest($effective) as effective,
-                     unnest($strata) as strata) as d
-    )
-    insert into orders.handover_outbox (merchant_id, order_id, number)
-    select $merchant, q.order_id, q.number
-      from (select unnest($orders) as order_id, unnest($numbers) as number) as q`,
 })
