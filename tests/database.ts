@@ -16,6 +16,8 @@ export type TestDatabase = {
   readonly database: Database
   readonly ownerUrl: string
   readonly runtimeUrl: string
+  /** One statement as the owner, who may change what the runtime role may not; answers its rows. */
+  readonly asOwner: <R extends object>(text: string, values?: readonly unknown[]) => Promise<R[]>
   readonly drop: () => Promise<void>
 }
 
@@ -36,6 +38,7 @@ export async function createTestDatabase(
     database,
     ownerUrl: withDatabase(urls.ownerUrl, name),
     runtimeUrl,
+    asOwner: (text, values) => asOwner(withDatabase(urls.ownerUrl, name), text, values),
     drop: async () => {
       await closeDatabase(database)
       await asAdmin(urls.adminUrl, [`drop database ${name} with (force)`])
@@ -74,6 +77,20 @@ export async function dally(tx: Transaction, seconds: number): Promise<void> {
 
 function withDatabase(url: string, name: string): string {
   return url.replace(/\/holdfast(?=\?|$)/, `/${name}`)
+}
+
+async function asOwner<R extends object>(
+  url: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<R[]> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query<R>(text, [...values])).rows
+  } finally {
+    await client.end()
+  }
 }
 
 // Two clones at once collide on the template; the second waits its turn.

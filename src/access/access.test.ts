@@ -159,7 +159,7 @@ test('a login opens one session, however many come with it', async () => {
 
 test('an old login opens nothing', async () => {
   const token = await logIn()
-  await withOwner(`update access.login set expires_at = now()`)
+  await db.asOwner(`update access.login set expires_at = now()`)
   const spent = await transact(context.database, (tx) => spendLogin(tx, 'main', token))
   expect(spent).toMatchObject({ ok: false, refusal: { code: 'login_expired' } })
 })
@@ -171,7 +171,7 @@ test('a session does what its role may, until it ends', async () => {
   await withTransaction(context.database, (tx) => endSession(tx, 'main', session))
   expect(await verifySession(context.database, 'main', session)).toBeUndefined()
   const old = await openSession()
-  await withOwner(`update access.session set expires_at = now()`)
+  await db.asOwner(`update access.session set expires_at = now()`)
   expect(await verifySession(context.database, 'main', old)).toBeUndefined()
 })
 
@@ -195,11 +195,3 @@ test('a session changes things from pages of this origin only', async () => {
   expect(await allowed({})).toBe(false)
   expect((await call('GET', '/admin/audit', { cookie, 'sec-fetch-site': 'none' })).status).toBe(200)
 })
-
-async function withOwner(text: string): Promise<void> {
-  const { Client } = await import('pg')
-  const client = new Client({ connectionString: db.ownerUrl })
-  await client.connect()
-  await client.query(text)
-  await client.end()
-}

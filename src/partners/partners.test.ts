@@ -1,4 +1,3 @@
-import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
@@ -37,11 +36,6 @@ const register = (id: string, over: object = {}) =>
     actor: 'test',
     ...over,
   })
-const asOwner = async (text: string) => {
-  const client = new Client({ connectionString: test_.ownerUrl })
-  await client.connect()
-  await client.query(text).finally(() => client.end())
-}
 const code = (expected: string) => ({ ok: false, refusal: { code: expected } })
 
 test('a partner is registered once; its secrets are shown once and rest sealed', async () => {
@@ -140,12 +134,12 @@ test('a sealed secret opens only with its key, in its place, whole', async () =>
   expect(await read()).toHaveLength(1)
   await expect(read(Buffer.alloc(32, 8))).rejects.toThrow('authenticate')
   const move = (to: string, from: string) =>
-    asOwner(`update platform.secret set sealed = (select sealed from platform.secret
+    test_.asOwner(`update platform.secret set sealed = (select sealed from platform.secret
               where owner = '${from}') where owner = '${to}'`)
   await register('other')
   await move('sealed|event', 'other|event')
   await expect(read()).rejects.toThrow('authenticate')
-  await asOwner(`update platform.secret set sealed = set_byte(sealed, 15, 255 - get_byte(sealed, 15))
+  await test_.asOwner(`update platform.secret set sealed = set_byte(sealed, 15, 255 - get_byte(sealed, 15))
                   where owner = 'other|dispatch'`)
   await expect(partnerSecrets(context, MASTER_KEY).live('other', 'dispatch')).rejects.toThrow(
     'authenticate',

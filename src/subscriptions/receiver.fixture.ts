@@ -1,7 +1,6 @@
 // A merchant's endpoint with a ledger of its own, and a shop whose events go there.
 import { createServer } from 'node:http'
 import type { ServerResponse } from 'node:http'
-import { Client } from 'pg'
 import { Webhook } from 'standardwebhooks'
 import { vi } from 'vitest'
 import { orThrow, seededRandom } from '#kernel/index.ts'
@@ -113,15 +112,7 @@ export async function openShop() {
       startSubscriptionWorker({ ...deps, ...over }),
     rows: async (text: string, values: readonly unknown[] = []) =>
       (await test.database.pool.query<Record<string, unknown>>(text, [...values])).rows,
-    asOwner: async (text: string) => {
-      const client = new Client({ connectionString: test.ownerUrl })
-      await client.connect()
-      try {
-        await client.query(text)
-      } finally {
-        await client.end()
-      }
-    },
+    asOwner: test.asOwner,
     stop: async () => {
       await outbound.close()
       await test.drop()

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase } from '../database.ts'
 import type { TestDatabase } from '../database.ts'
@@ -107,11 +106,5 @@ test('an order has no verdict: only decisions have one, and what hangs on a CLEA
 })
 
 async function rowsOf<R extends object>(sql: string, values: readonly unknown[] = []) {
-  const client = new Client({ connectionString: db.ownerUrl })
-  await client.connect()
-  try {
-    return (await client.query<R>(sql, [...values])).rows
-  } finally {
-    await client.end()
-  }
+  return db.asOwner<R>(sql, values)
 }

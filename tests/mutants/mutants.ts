@@ -142,4 +142,20 @@ export const MUTANTS: readonly Mutant[] = [
     testFile: 'src/inventory/stock.test.ts',
     test: 'fails the transaction of a sale that takes more than a row has',
   },
+  {
+    name: 'a remembered price that nobody compares',
+    file: 'src/orders/place/gather-facts.ts',
+    find: 'expectPrices(tx, merchant, products),',
+    replace: 'Promise.resolve(),',
+    testFile: 'src/orders/place/placing-memory.test.ts',
+    test: 'a price',
+  },
+  {
+    name: 'a used key placed again by memory',
+    file: 'src/orders/place/place-statements.ts',
+    find: 'hold_or_fail(count(*) = cardinality($keys)',
+    replace: 'hold_or_fail(count(*) >= 0 * cardinality($keys)',
+    testFile: 'src/orders/place/placing-memory.test.ts',
+    test: 'a key that was used',
+  },
 ]

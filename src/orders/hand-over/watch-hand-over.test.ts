@@ -1,4 +1,3 @@
-import { Client } from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
@@ -22,24 +21,19 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 beforeEach(async () => {
-  await owner('delete from orders.handover_outbox')
+  await db.asOwner('delete from orders.handover_outbox')
   await passes('16 minutes')
   await watchHandOver(context)
   told.length = 0
 })
 
-async function owner(text: string): Promise<void> {
-  const client = new Client({ connectionString: db.ownerUrl })
-  await client.connect()
-  await client.query(text).finally(() => client.end())
-}
 const waits = (minutes: number) =>
-  owner(
+  db.asOwner(
     `update orders.handover_outbox set recorded_at = now() - interval '${minutes} minutes', not_before = now()`,
   )
 /** The alarms that stand have stood for so long. */
 const passes = (time: string) =>
-  owner(`update orders.handover_alarm set raised_at = raised_at - interval '${time}'`)
+  db.asOwner(`update orders.handover_alarm set raised_at = raised_at - interval '${time}'`)
 const place = async (): Promise<string> => {
   const placed = await testPlacing(context).place(aRequest(anOrder()))
   return placed.kind === 'refused' ? '' : placed.order.id
@@ -83,11 +77,11 @@ test('the case stays while one of them waits, and closes when none does', async 
   await waits(16)
   await watchHandOver(context)
   const [one] = await open()
-  await owner(`delete from orders.handover_outbox where ctid in
+  await db.asOwner(`delete from orders.handover_outbox where ctid in
                (select ctid from orders.handover_outbox limit 1)`)
   expect(await watchHandOver(context)).toBe(false)
   expect(await open()).toHaveLength(1)
-  await owner('delete from orders.handover_outbox')
+  await db.asOwner('delete from orders.handover_outbox')
   await passes('16 minutes')
   expect(await watchHandOver(context)).toBe(true)
   expect(await open()).toEqual([])
@@ -137,7 +131,7 @@ test('what is left of many does not hide the next many', async () => {
   for (let n = 0; n < 10; n += 1) await place()
   await waits(16)
   await watchHandOver(context)
-  await owner(`delete from orders.handover_outbox where ctid not in
+  await db.asOwner(`delete from orders.handover_outbox where ctid not in
                (select ctid from orders.handover_outbox limit 1)`)
   await watchHandOver(context)
   const before = (await open())[0]?.id

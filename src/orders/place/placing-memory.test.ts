@@ -56,13 +56,6 @@ const placed = (outcome: PlaceOutcome) => {
   return outcome.order
 }
 
-async function asOwner(text: string): Promise<void> {
-  const owner = new Client({ connectionString: db.ownerUrl })
-  await owner.connect()
-  await owner.query(text)
-  await owner.end()
-}
-
 /** Groups of statements that `act` sends: each is one round trip. */
 async function roundTrips(act: () => Promise<unknown>): Promise<number> {
   const sent = vi.spyOn(Client.prototype, 'query')
@@ -144,7 +137,7 @@ describe('what changes behind the memory is what counts', () => {
     expect((later.shipByMs ?? 0) - (held.shipByMs ?? 0)).toBeGreaterThan(5 * 86_400_000)
     // As after a failover that lost a change: the same number stands for other rules.
     const third = await warmLane('A')
-    await asOwner(
+    await db.asOwner(
       `update orders.rule_set set rules = jsonb_set(rules, '{valueMinor}', '50000') where version = 2`,
     )
     let cleared = later
@@ -153,7 +146,7 @@ describe('what changes behind the memory is what counts', () => {
     ).toBe(1)
     expect(cleared.verdict).toBe('clear')
     const fourth = await warmLane('A')
-    await asOwner('update orders.promise_policy set handling_days = 1')
+    await db.asOwner('update orders.promise_policy set handling_days = 1')
     expect(await failedWithin(() => fourth.place(wish('A')))).toBe(1)
   })
 

@@ -151,10 +151,7 @@ test('a log that was numbered by another database is told', async () => {
   const merchant = 'm_moved'
   await append(merchant)
   expect(await feedHealth(test_.database, merchant)).toMatchObject({ isAhead: false })
-  const owner = new Client({ connectionString: test_.ownerUrl })
-  await owner.connect()
-  onTestFinished(() => owner.end())
-  await owner.query(`update platform.event set xact = '99999999' where merchant_id = $1`, [
+  await test_.asOwner(`update platform.event set xact = '99999999' where merchant_id = $1`, [
     merchant,
   ])
   expect(await feedHealth(test_.database, merchant)).toMatchObject({ isAhead: true })
