@@ -45,6 +45,8 @@ async function create(
   name: string,
 ): Promise<{ ownerUrl: string; runtimeUrl: string }> {
   const client = new Client({ connectionString: cluster.adminUrl })
+  // A server that is stopped between two statements is told by the next one.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await client.query(`create database ${name} owner holdfast_owner`)

@@ -39,7 +39,9 @@ const stopOnce = (reason: string): void => {
   if (!isStopped) void stop(reason)
   isStopped = true
 }
-process.on('SIGINT', stopOnce).on('SIGTERM', stopOnce)
+process.on('SIGINT', stopOnce).on('SIGTERM', stopOnce).on('SIGHUP', stopOnce)
+// A terminal that is closed, a reader that leaves: what is said is lost then, and nothing else.
+process.stderr.on('error', () => undefined)
 // Whoever asked is gone: nobody reads the answer, and nothing of ours may stay.
 process.once('disconnect', () => stopOnce('the parent is gone'))
 

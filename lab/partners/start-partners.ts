@@ -65,9 +65,11 @@ export async function startPartners(
     env: labEnvironment(),
   })
   shutdown.onShutdown('partners', () => endProcess(child))
-  const [message]: unknown[] = await once(child, 'message', {
-    signal: AbortSignal.timeout(READY_MAX_MS),
+  const signal = AbortSignal.timeout(READY_MAX_MS)
+  const ended = once(child, 'exit', { signal }).then(() => {
+    throw new Error('the partners ended before they listened')
   })
+  const [message]: unknown[] = await Promise.race([once(child, 'message', { signal }), ended])
   const listening = ready.parse(message).partners
   return named.map((one) => {
     const url = listening.find(({ id }) => id === one.id)?.url

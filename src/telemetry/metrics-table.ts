@@ -130,10 +130,11 @@ export const METRICS = {
     unit: 'orders',
     help: 'CLEAR verdicts by rule, not by a person',
   },
-  holdfast_intake_expectations_failed_total: {
+  holdfast_intake_batches_total: {
     type: 'counter',
     unit: 'batches',
-    help: 'batches of orders placed again because a key was used, or a remembered price, rule, time or stock was not so',
+    help: 'batches of orders by how they were decided: remembered, asked, or failed because a key was used or a remembered price, rule, time or stock was not so (each then counts as asked, too)',
+    labels: { way: ['remembered', 'asked', 'failed'] },
   },
   holdfast_transaction_retries_total: {
     type: 'counter',

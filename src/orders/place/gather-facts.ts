@@ -56,7 +56,9 @@ export async function gatherFacts(
 ): Promise<Gathered> {
   const beganMs = memory?.startTimer() ?? 0
   if (remembered && memory) {
-    const { facts, answer } = expectFacts(tx, merchant, items, remembered)
+    // As late as can be: a wait for a connection, or an attempt before this one, is no time of the order.
+    const rules = { ...remembered.rules, now_ms: memory.nowMs() }
+    const { facts, answer } = expectFacts(tx, merchant, items, { ...remembered, rules })
     const confirmed = answer.then((told) => memory.learn(told, beganMs))
     // Whoever awaits it hears of a fault; where deciding fails first, nobody does.
     confirmed.catch(() => undefined)

@@ -173,13 +173,15 @@ async function runBatch(
     try {
       const outcomes = await tryBatch(deps, batch, run, remembered)
       run.memory?.judge(true)
+      count('holdfast_intake_batches_total', { way: 'remembered' })
       return outcomes
     } catch (fault) {
       if (!isExpectationFailed(fault)) throw fault
       run.memory?.judge(false)
-      count('holdfast_intake_expectations_failed_total')
+      count('holdfast_intake_batches_total', { way: 'failed' })
     }
   }
+  count('holdfast_intake_batches_total', { way: 'asked' })
   return tryBatch(deps, batch, run)
 }
 

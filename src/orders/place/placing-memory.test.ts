@@ -70,8 +70,9 @@ async function roundTrips(act: () => Promise<unknown>): Promise<number> {
 /** Batches that were decided by memory and had to ask after all, while `act` ran. */
 async function failedWithin(act: () => Promise<unknown>): Promise<number> {
   const failed = async () => {
-    const counter = metrics.registry.getSingleMetric('holdfast_intake_expectations_failed_total')
-    return (await counter?.get())?.values[0]?.value ?? 0
+    const counter = metrics.registry.getSingleMetric('holdfast_intake_batches_total')
+    const values = (await counter?.get())?.values ?? []
+    return values.find(({ labels }) => labels['way'] === 'failed')?.value ?? 0
   }
   const before = await failed()
   await act()
@@ -328,10 +329,10 @@ test('the memory is bounded, and what was learned last stays', () => {
   expect(memory.factsFor([item('S0')])).toBeUndefined()
   expect(memory.factsFor([item('S1')])).toBeDefined()
   expect(memory.factsFor([item('S10000')])?.products).toMatchObject([{ sku: 'S10000' }])
-  // A location with few is none to take from by memory, whatever lies elsewhere.
-  learn('S1', [7, 1_000])
+  // Few units where it would take them make it ask; few elsewhere do not.
+  learn('S1', [7, 3])
   expect(memory.factsFor([item('S1')])).toBeUndefined()
-  learn('S1', [0, 1_000])
+  learn('S1', [7, 1_000])
   expect(memory.factsFor([item('S1')])).toBeDefined()
   nowMs += 10_001
   expect(memory.factsFor([item('S1')])).toBeUndefined()
@@ -356,4 +357,20 @@ test('an answer that took long does not set the remembered time back', () => {
   // What can no longer be so gives way: a database whose clock was set back.
   nowMs = 6_000
   expect(answer(400_000, 5_990)).toBe(400_010)
+})
+
+test('an answer that comes late teaches nothing over one that was asked for after it', () => {
+  const memory = placingMemory({ nowMs: () => 100, monotonicMs: () => 100 })
+  const answer = (priceMinor: number, version: number, beganMs: number) => {
+    const products = [{ sku: 'A', priceMinor, currency: 'GBP', isActive: true }]
+    const stock = {
+      free: new Map([['A', new Map([['loc', 100]])]]),
+      quarantined: new Set<string>(),
+    }
+    memory.learn({ products, rules: { ...someRules, version }, stock }, beganMs)
+  }
+  answer(700, 2, 50)
+  answer(500, 1, 20)
+  const facts = memory.factsFor([item('A')])
+  expect([facts?.products[0]?.priceMinor, facts?.rules.version]).toEqual([700, 2])
 })

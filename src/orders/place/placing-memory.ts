@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
+import { allocate } from '#inventory/index.ts'
 import type { SellableStock } from '#inventory/index.ts'
 import type { RuleSet } from '../rule-set.ts'
 import type { Facts, WholeFacts } from './gather-facts.ts'
@@ -10,6 +11,8 @@ import type { PlaceItem } from './place-item.ts'
 export type PlacingMemory = {
   /** Facts for some items, where all of it is remembered and nobody would be refused on it. */
   readonly factsFor: (items: readonly PlaceItem[]) => WholeFacts | undefined
+  /** The database's time now, as reckoned; milliseconds since the epoch. */
+  readonly nowMs: () => number
   /** The reading of the monotonic clock before facts are asked for, for `learn`. */
   readonly startTimer: () => number
   /** Remembers what the database just said, asked at `beganMs`; forgets what is no longer for sale. */
@@ -30,8 +33,8 @@ const SKUS_MAX = 10_000
 /** Units are looked at anew after so long, so that an order leaves from where the stock lies now. */
 const FRESH_MS = 10_000
 /**
- * Free units for each that a batch asks for, at every location that has any: three batches of this process
- * may be under way, and some of others. Where they took more, the transaction fails and the batch asks.
+ * Units for each that a batch takes, where it takes them: three batches of this process may be under way, and
+ * some of others. Where they took more, the transaction fails and the batch asks.
  */
 const PLENTY = 8
 /** After failures in a row 1, 2, 4, … batches ask, so that whoever repeats old keys does not double the work. */
@@ -43,32 +46,41 @@ const PAUSE_MAX = 64
  */
 export function placingMemory(clock: Clock): PlacingMemory {
   const known = new Map<string, Remembered>()
-  let rules: RuleSet | undefined
+  let ruled: { readonly rules: RuleSet; readonly atMs: number } | undefined
   let pause = 0
   let nextPause = 1
   /** The database's time less the monotonic clock of this process, in milliseconds. */
   let offsetMs = Number.NaN
 
-  const keep = (product: CatalogPrice, { free, quarantined }: SellableStock): void => {
+  const keep = (
+    product: CatalogPrice,
+    { free, quarantined }: SellableStock,
+    atMs: number,
+  ): void => {
     const { sku } = product
     const units = free.get(sku)
+    // Batches overlap: an answer that was asked for later may be here already.
+    if ((known.get(sku)?.atMs ?? atMs) > atMs) return
     known.delete(sku)
     if (!product.isActive || !units || quarantined.has(sku)) return
     const oldest = known.size >= SKUS_MAX ? known.keys().next().value : undefined
     if (oldest !== undefined) known.delete(oldest)
-    known.set(sku, { product, free: new Map(units), atMs: clock.monotonicMs() })
+    known.set(sku, { product, free: new Map(units), atMs })
   }
   // The time was read between question and answer, however far apart they are: the offset stays as it is
   // where that allows it, and begins where it is never ahead of the database.
-  const setOffset = (nowMs: number, beganMs: number): void => {
-    const [least, most] = [nowMs - clock.monotonicMs(), nowMs - beganMs]
+  const setOffset = (toldMs: number, beganMs: number): void => {
+    const [least, most] = [toldMs - clock.monotonicMs(), toldMs - beganMs]
     offsetMs = Number.isNaN(offsetMs) ? least : Math.min(Math.max(offsetMs, least), most)
   }
 
+  const nowMs = (): number => Math.floor(clock.monotonicMs() + offsetMs)
+
   return {
+    nowMs,
     startTimer: () => clock.monotonicMs(),
     factsFor: (items) => {
-      if (!rules || !items.every(isPlain)) return undefined
+      if (!ruled || !items.every(isPlain)) return undefined
       if (pause > 0) {
         pause -= 1
         return undefined
@@ -81,20 +93,18 @@ export function placingMemory(clock: Clock): PlacingMemory {
         remembered.set(sku, found)
       }
       if (!items.every((item) => isInCurrency(item, remembered))) return undefined
-      if (!isPlenty(items, remembered)) return undefined
+      const free = new Map([...remembered].map(([sku, one]) => [sku, one.free] as const))
+      if (!takesFromPlenty(items, free)) return undefined
       return {
         products: [...remembered.values()].map(({ product }) => product),
-        rules: { ...rules, now_ms: Math.floor(clock.monotonicMs() + offsetMs) },
-        stock: {
-          free: new Map([...remembered].map(([sku, { free }]) => [sku, free])),
-          quarantined: new Set(),
-        },
+        rules: { ...ruled.rules, now_ms: nowMs() },
+        stock: { free, quarantined: new Set() },
       }
     },
     learn: (told, beganMs) => {
-      ;({ rules } = told)
       setOffset(told.rules.now_ms, beganMs)
-      if (told.stock) for (const product of told.products) keep(product, told.stock)
+      if (!ruled || ruled.atMs <= beganMs) ruled = { rules: told.rules, atMs: beganMs }
+      if (told.stock) for (const product of told.products) keep(product, told.stock, beganMs)
     },
     judge: (wasWritten) => {
       pause = wasWritten ? 0 : nextPause
@@ -116,15 +126,17 @@ function isInCurrency(
   return lines.every((line) => remembered.get(line.sku)?.product.currency === currency)
 }
 
-function isPlenty(
-  items: readonly PlaceItem[],
-  remembered: ReadonlyMap<string, Remembered>,
-): boolean {
-  const asked = new Map<string, number>()
-  for (const { request } of items)
-    for (const { sku, qty } of request.input.lines) asked.set(sku, (asked.get(sku) ?? 0) + qty)
-  return [...asked].every(([sku, units]) => {
-    const places = [...(remembered.get(sku)?.free.values() ?? [])].filter((free) => free > 0)
-    return places.length > 0 && places.every((free) => free >= units * PLENTY)
-  })
+// Allocates as the batch will, on a copy: a few units at some other location are no reason to ask.
+function takesFromPlenty(items: readonly PlaceItem[], free: SellableStock['free']): boolean {
+  const left = new Map([...free].map(([sku, units]) => [sku, new Map(units)] as const))
+  for (const { request } of items) {
+    const lines = request.input.lines.map(({ sku, qty }, at) => ({ lineNo: at + 1, sku, qty }))
+    if (allocate(lines, left, true).kind !== 'allocated') return false
+  }
+  return [...free].every(([sku, units]) =>
+    [...units].every(([location, had]) => {
+      const taken = had - (left.get(sku)?.get(location) ?? 0)
+      return taken * PLENTY <= had
+    }),
+  )
 }

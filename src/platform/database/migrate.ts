@@ -39,6 +39,8 @@ export async function migrate(
   options: { createAs?: InstanceKind } = {},
 ): Promise<Outcome<{ applied: readonly string[] }>> {
   const client = new Client({ connectionString: ownerUrl })
+  // A server that is stopped between two statements is told by the next one.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     await client.query(`select pg_advisory_lock(hashtext('holdfast/migrate'))`)
