@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
 const BIN = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url))
 
@@ -91,11 +91,8 @@ test('the incident: the world without guards has the figures of the report, and 
   expect(await processesLeft()).toEqual([])
 })
 
-test.each([
-  ['as its server starts', 'starting a throwaway PostgreSQL'],
-  ['in the midst of it', 'the unguarded world'],
-  ['as our world starts', 'our world'],
-])('stopped by Ctrl-C %s, it leaves no process and no folder', async (_when, saying) => {
+/** Starts the incident and waits until it says this. */
+async function startUntil(saying: string) {
   const { child, stdout } = start('run', 'incident-2026-02-07')
   await new Promise<void>((resolve) => {
     let said = ''
@@ -104,11 +101,34 @@ test.each([
       if (said.includes(saying)) resolve()
     })
   })
-  expect(child.pid).toBeGreaterThan(1)
-  process.kill(-(child.pid ?? 0), 'SIGINT')
+  const { pid } = child
+  if (pid === undefined || pid < 2) throw new Error('the lab has a group of its own')
+  return { child, stdout, pid }
+}
+
+test.each([
+  ['as its server starts', 'starting a throwaway PostgreSQL'],
+  ['in the midst of it', 'the unguarded world'],
+  ['as our world starts', 'our world'],
+])('stopped by Ctrl-C %s, it leaves no process and no folder', async (_when, saying) => {
+  const { child, stdout, pid } = await startUntil(saying)
+  process.kill(-pid, 'SIGINT')
   await once(child, 'exit')
   expect(await stdout).toBe('Stopped before it was done; nothing of it is left.\n')
   expect(child.exitCode).toBe(1)
   expect(await readdir(folder)).toEqual([])
   expect(await processesLeft()).toEqual([])
+})
+
+test('a terminal that is closed stops it too, though nobody is left to be told', async () => {
+  const { child, pid } = await startUntil('the unguarded world')
+  process.kill(-pid, 'SIGHUP')
+  await once(child, 'exit')
+  await vi.waitFor(
+    async () => {
+      expect(await processesLeft()).toEqual([])
+      expect(await readdir(folder)).toEqual([])
+    },
+    { timeout: 30_000, interval: 250 },
+  )
 })
