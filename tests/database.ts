@@ -79,27 +79,27 @@ function withDatabase(url: string, name: string): string {
   return url.replace(/\/holdfast(?=\?|$)/, `/${name}`)
 }
 
-async function asOwner<R extends object>(
+function asOwner<R extends object>(
   url: string,
   text: string,
   values: readonly unknown[] = [],
 ): Promise<R[]> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    return (await client.query<R>(text, [...values])).rows
-  } finally {
-    await client.end()
-  }
+  return withClient(url, async (client) => (await client.query<R>(text, [...values])).rows)
 }
 
 // Two clones at once collide on the template; the second waits its turn.
-async function asAdmin(url: string, statements: readonly string[]): Promise<void> {
+function asAdmin(url: string, statements: readonly string[]): Promise<void> {
+  return withClient(url, async (client) => {
+    await client.query(`select pg_advisory_lock(hashtext('holdfast/test-template'))`)
+    for (const text of statements) await client.query(text)
+  })
+}
+
+async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(`select pg_advisory_lock(hashtext('holdfast/test-template'))`)
-    for (const text of statements) await client.query(text)
+    return await use(client)
   } finally {
     await client.end()
   }

@@ -17,8 +17,8 @@ const expectPricesStatement = statement({
 })
 
 /**
- * Fails the transaction (`isExpectationFailed`) unless each product is for sale at exactly that price in that currency.
- * For a caller that remembers prices and does not wait for the answer.
+ * Fails the transaction (`isExpectationFailed`) unless each product is for sale at exactly that price
+ * in that currency. For a caller that remembers prices and does not wait for the answer.
  */
 export async function expectPrices(
   tx: Transaction,

@@ -15,6 +15,11 @@ export type ShortLine = {
 /** Free units by SKU, then by location; locations in order of their id. Mutated by what is allocated. */
 export type FreeStock = Map<string, Map<string, number>>
 
+/** A copy that may be taken from. */
+export function copyFree(free: FreeStock): FreeStock {
+  return new Map([...free].map(([sku, units]) => [sku, new Map(units)]))
+}
+
 /** The whole order or nothing: there is no short allocation. */
 export type AllocationResult =
   | { readonly kind: 'allocated'; readonly allocations: readonly Allocation[] }

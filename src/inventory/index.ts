@@ -1,4 +1,4 @@
-export { allocate } from './allocate.ts'
+export { allocate, copyFree } from './allocate.ts'
 export type { Allocation, DemandLine } from './allocate.ts'
 export { availability, listStock, negativeStockSkus } from './availability.ts'
 export type { Availability } from './availability.ts'

@@ -36,9 +36,12 @@ export function createShutdown(options: { log: Log; deadlineMs?: number }): Shut
       if (running) running = running.then(endAll)
     },
     run: async (reason) => {
-      let awaited = (running ??= endFirst(reason))
-      await awaited
-      for (; awaited !== running; await awaited) awaited = running
+      running ??= endFirst(reason)
+      let awaited: Promise<void>
+      do {
+        awaited = running
+        await awaited
+      } while (awaited !== running)
       return isClean
     },
   }

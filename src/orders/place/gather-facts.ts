@@ -2,7 +2,7 @@ import type { Outcome } from '#kernel/index.ts'
 import type { Transaction } from '#platform/index.ts'
 import { expectPrices, productsForSkus } from '#catalog/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
-import { lockFreeStock } from '#inventory/index.ts'
+import { copyFree, lockFreeStock } from '#inventory/index.ts'
 import type { SellableStock } from '#inventory/index.ts'
 import { currentRules, expectRulesAndTime } from '../rule-set.ts'
 import type { RuleSet } from '../rule-set.ts'
@@ -97,8 +97,8 @@ function expectFacts(
     expectRulesAndTime(tx, merchant, rules),
     lockFreeStock(tx, merchant, skusOf(items)),
   ]).then(([, , now_ms, locked]) => ({ products, rules: { ...rules, now_ms }, stock: locked }))
-  const free = new Map([...stock.free].map(([sku, units]) => [sku, new Map(units)] as const))
-  return { facts: { products, rules, stock: { ...stock, free } }, answer }
+  const taken = { ...stock, free: copyFree(stock.free) }
+  return { facts: { products, rules, stock: taken }, answer }
 }
 
 // Stock is locked after keys and references. Where a batch has only one kind of name, the lock can be

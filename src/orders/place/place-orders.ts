@@ -79,9 +79,10 @@ export async function placeOrders(
 ): Promise<readonly PlaceOutcome[]> {
   const outcomes = new Map<number, PlaceOutcome>()
   let waiting = requests.map(toItem)
-  for (let round = 1; waiting.length > 0; round += 1) {
+  // Twins of those that were placed meet names that exist: they ask.
+  for (let mayRemember = true; waiting.length > 0; mayRemember = false) {
     const { first, twins } = withoutTwins(waiting)
-    for (const [item, outcome] of await placeUntilSettled(deps, first, run, round))
+    for (const [item, outcome] of await placeUntilSettled(deps, first, run, mayRemember))
       outcomes.set(item.index, outcome)
     waiting = twins
   }
@@ -145,12 +146,12 @@ async function placeUntilSettled(
   deps: PlacingDeps,
   items: readonly PlaceItem[],
   run: PlacingRun,
-  round: number,
+  isFirstRound: boolean,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   const settled = new Map<PlaceItem, PlaceOutcome>()
   let open = [...items]
-  // Twins of those that were placed, and what was rolled back, may meet names that exist: they ask.
-  let mayRemember = round === 1
+  // So does what was rolled back once.
+  let mayRemember = isFirstRound
   while (open.length > 0) {
     const batch = open
     const answers = await runBatch(deps, batch, run, mayRemember)

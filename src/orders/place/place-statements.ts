@@ -25,13 +25,7 @@ export const claimKeys = statement({
 /** As `claimKeys`, for keys that nobody is expected to have used: one that is taken fails the transaction. */
 export const claimUnusedKeys = statement({
   name: 'orders.claim_unused_keys',
-  params: {
-    merchant: 'text',
-    scopes: 'text[]',
-    keys: 'text[]',
-    requests: 'bytea[]',
-    orders: 'text[]',
-  },
+  params: claimKeys.params,
   row: { holds: 'bool' },
   text: `
     with claimed as (

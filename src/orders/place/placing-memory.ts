@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
-import { allocate } from '#inventory/index.ts'
+import { allocate, copyFree } from '#inventory/index.ts'
 import type { SellableStock } from '#inventory/index.ts'
 import type { RuleSet } from '../rule-set.ts'
 import type { Facts, WholeFacts } from './gather-facts.ts'
@@ -9,9 +9,9 @@ import type { PlaceItem } from './place-item.ts'
 
 /** What a process remembers of prices, rules, time and stock, to decide upon without asking. */
 export type PlacingMemory = {
-  /** Facts for some items, where all of it is remembered and nobody would be refused on it. */
+  /** Facts for some items, where all of it is remembered and nobody would be refused on it. Their time is old. */
   readonly factsFor: (items: readonly PlaceItem[]) => WholeFacts | undefined
-  /** The database's time now, as reckoned; milliseconds since the epoch. */
+  /** The time to decide at: the database's now, as reckoned; milliseconds since the epoch. */
   readonly nowMs: () => number
   /** The reading of the monotonic clock before facts are asked for, for `learn`. */
   readonly startTimer: () => number
@@ -74,10 +74,8 @@ export function placingMemory(clock: Clock): PlacingMemory {
     offsetMs = Number.isNaN(offsetMs) ? least : Math.min(Math.max(offsetMs, least), most)
   }
 
-  const nowMs = (): number => Math.floor(clock.monotonicMs() + offsetMs)
-
   return {
-    nowMs,
+    nowMs: () => Math.floor(clock.monotonicMs() + offsetMs),
     startTimer: () => clock.monotonicMs(),
     factsFor: (items) => {
       if (!ruled || !items.every(isPlain)) return undefined
@@ -97,7 +95,7 @@ export function placingMemory(clock: Clock): PlacingMemory {
       if (!takesFromPlenty(items, free)) return undefined
       return {
         products: [...remembered.values()].map(({ product }) => product),
-        rules: { ...ruled.rules, now_ms: nowMs() },
+        rules: ruled.rules,
         stock: { free, quarantined: new Set() },
       }
     },
@@ -128,7 +126,7 @@ function isInCurrency(
 
 // Allocates as the batch will, on a copy: a few units at some other location are no reason to ask.
 function takesFromPlenty(items: readonly PlaceItem[], free: SellableStock['free']): boolean {
-  const left = new Map([...free].map(([sku, units]) => [sku, new Map(units)] as const))
+  const left = copyFree(free)
   for (const { request } of items) {
     const lines = request.input.lines.map(({ sku, qty }, at) => ({ lineNo: at + 1, sku, qty }))
     if (allocate(lines, left, true).kind !== 'allocated') return false
