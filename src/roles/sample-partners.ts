@@ -17,6 +17,7 @@ import { partnerSecrets, registerPartner } from '#partners/index.ts'
 import type { SimulatorConfig } from '#simulator/index.ts'
 import type { Installation } from './installation.ts'
 import { keepProcess } from './keep-process.ts'
+import { registeredPorts, SAMPLE_ACTOR, tellSecrets } from './sample-registrations.ts'
 
 const MAIN = fileURLToPath(new URL('../simulator/main.ts', import.meta.url))
 const NAMES = [
@@ -29,7 +30,6 @@ type Say = (line: string) => void
 
 const READY_MAX_MS = 20_000
 const PROBE_REQUEST_MAX_MS = 5_000
-const ACTOR = 'service:sample'
 
 const readySchema = z.object({
   ready: z.literal(true),
@@ -40,8 +40,13 @@ const secretsSchema = z.record(
   z.object({ dispatchSecret: z.string(), eventSecret: z.string() }),
 )
 
-/** A simulated partner and where it listens. */
-export type SamplePartner = { readonly id: string; readonly name: string; readonly url: string }
+/** A simulated partner, where it listens and where its stock lies. */
+export type SamplePartner = {
+  readonly id: string
+  readonly name: string
+  readonly url: string
+  readonly locationId: string
+}
 
 /**
  * Starts the three simulated partners in a process of their own and registers them, each with its
@@ -52,13 +57,22 @@ export async function startSamplePartners(
   options: { dataDir: string; callbackUrl: string; say: Say },
   shutdown: Shutdown,
 ): Promise<Outcome<readonly SamplePartner[]>> {
+  const registeredAt = await registeredPorts(
+    installation.context,
+    NAMES.map((one) => one.id),
+  )
+  if (!registeredAt.ok) return registeredAt
   const folder = join(options.dataDir, 'simulator')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const secrets = await readSecrets(join(folder, 'secrets.json'))
   const config: SimulatorConfig = {
     dataDir: join(folder, 'ledgers'),
     callbackUrl: options.callbackUrl,
-    partners: NAMES.map((one) => ({ ...one, port: 0, ...secretsOf(secrets, one.id) })),
+    partners: NAMES.map((one) => ({
+      ...one,
+      port: registeredAt.value.get(one.id) ?? 0,
+      ...secretsOf(secrets, one.id),
+    })),
   }
   const file = join(folder, 'config.json')
   await writeSecretFile(file, JSON.stringify(config))
@@ -81,8 +95,10 @@ export async function startSamplePartners(
   const registered = await Promise.all(
     NAMES.map(({ id, name }) => {
       const url = urlOf(id)
-      partners.push({ id, name, url })
-      return register(installation, { id, name, url, secrets: secretsOf(secrets, id) })
+      const partner = { id, name, url, locationId: `loc-${id}` }
+      partners.push(partner)
+      const begun = registeredAt.value.has(id) ? {} : { secrets: secretsOf(secrets, id) }
+      return register(installation, { ...partner, ...begun })
     }),
   )
   const refused = registered.find((one) => !one.ok)
@@ -92,31 +108,34 @@ export async function startSamplePartners(
 
 async function register(
   { context, masterKey }: Installation,
-  partner: {
-    id: string
-    name: string
-    url: string
-    secrets: { dispatchSecret: string; eventSecret: string }
+  partner: SamplePartner & {
+    /** What a new one begins with; those of a known one are in the database, and may have been rotated. */
+    secrets?: { dispatchSecret: string; eventSecret: string }
   },
 ): Promise<Outcome<unknown>> {
-  const { id, name, url, secrets } = partner
+  const { id, name, url, locationId, secrets } = partner
   await withTransaction(context.database, (tx) =>
-    addLocation(tx, context.merchant, { id: `loc-${id}`, name: `${name} warehouse` }),
+    addLocation(tx, context.merchant, { id: locationId, name: `${name} warehouse` }),
   )
   const registered = await registerPartner(context, masterKey, {
     id,
     name,
     url,
     allowPrivate: true,
-    secrets: { dispatch: secrets.dispatchSecret, event: secrets.eventSecret },
-    actor: ACTOR,
+    ...(secrets
+      ? { secrets: { dispatch: secrets.dispatchSecret, event: secrets.eventSecret } }
+      : {}),
+    actor: SAMPLE_ACTOR,
   })
-  if (!registered.ok || registered.value.partner.gradedAt !== null) return registered
+  if (!registered.ok) return registered
+  if (!(await tellSecrets(context, masterKey, { id, url })))
+    return refuse('internal', `The simulated partner ${id} did not take its secrets.`)
+  if (registered.value.partner.gradedAt !== null) return registered
   // Measured once, here; after that the nightly canary looks.
   const outbound = openOutbound({ totalTimeoutMs: PROBE_REQUEST_MAX_MS })
   try {
     const deps = { context, secrets: partnerSecrets(context, masterKey), outbound }
-    return await probePartner(deps, { partner: id, cause: 'start', actor: ACTOR })
+    return await probePartner(deps, { partner: id, cause: 'start', actor: SAMPLE_ACTOR })
   } finally {
     await outbound.close()
   }

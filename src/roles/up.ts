@@ -129,7 +129,8 @@ async function startAll(
       shutdown,
     )
     if (!partners.ok) return partners
-    await openSampleShop(installation)
+    const locations = partners.value.map((one) => one.locationId)
+    await openSampleShop(installation, locations)
     for (const { name, url } of partners.value)
       say(`${name.padEnd(12)} ${url}/ledger (simulated partner)`)
   }
