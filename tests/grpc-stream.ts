@@ -41,10 +41,10 @@ export function callStream<I extends DescMessage, O extends DescMessage>(
   )
 }
 
-/** Calls a streaming method with the very bytes of each message, and gives those of each answer. */
+/** Calls a method with the very bytes of each message, and gives those of each answer. */
 export function callStreamOfBytes(
   client: Client,
-  method: DescMethodBiDiStreaming,
+  method: DescMethodBiDiStreaming | DescMethodUnary,
   requests: readonly Uint8Array[],
   headers: Readonly<Record<string, string>> = {},
 ): Promise<CallResult<Buffer>> {
@@ -88,7 +88,7 @@ export function endOf(fault: ServiceError): CallEnd {
 
 function stream<I, O>(
   client: Client,
-  method: DescMethodBiDiStreaming,
+  method: DescMethodBiDiStreaming | DescMethodUnary,
   sent: { requests: readonly I[]; headers: Readonly<Record<string, string>> },
   codec: { serialize: (message: I) => Buffer; deserialize: (bytes: Buffer) => O },
 ): Promise<CallResult<O>> {

@@ -71,6 +71,15 @@ test('a key names its caller and has the scopes it was given, no others', async 
   expect(await verifyApiKey(context.database, 'main', forged)).toBeUndefined()
 })
 
+test('the name of the scheme is matched without regard to case', async () => {
+  const { key } = await makeKey(['admin:read'])
+  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'Bearer ']) {
+    const headers = { authorization: `${scheme} ${key}` }
+    expect((await call('GET', '/admin/api-keys', headers)).status).toBe(200)
+  }
+  expect((await call('GET', '/admin/api-keys', { authorization: `Basic ${key}` })).status).toBe(401)
+})
+
 test('the key itself is nowhere in the database', async () => {
   const { key } = await makeKey(['orders:read'])
   const { rows } = await context.database.pool.query<{ found: boolean }>(

@@ -63,8 +63,9 @@ export function createAuthenticator(
 
   return {
     authenticate: async (headers, method) => {
-      const authorization = headers['authorization']
-      if (authorization?.startsWith('Bearer hfk_')) return byKey(authorization.slice(7))
+      // RFC 9110 §11.1: the name of a scheme is matched without regard to case.
+      const key = /^bearer +(hfk_.*)$/i.exec(headers['authorization'] ?? '')?.[1]
+      if (key !== undefined) return byKey(key)
       const session = sessionOf(headers)
       return session === undefined ? accept(undefined) : bySession(session, headers, method)
     },

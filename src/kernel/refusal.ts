@@ -1,6 +1,7 @@
 import { RECONCILIATION_REFUSALS } from './refusal-reconciliation.ts'
 import { LAB_REFUSALS } from './refusal-lab.ts'
 import { EVENT_REFUSALS } from './refusal-events.ts'
+import { HTTP_REFUSALS } from './refusal-http.ts'
 import { PARTNER_REFUSALS } from './refusal-partners.ts'
 import { RECALL_REFUSALS } from './refusal-recall.ts'
 
@@ -28,7 +29,7 @@ export const REFUSALS = {
   media_type_unsupported: {
     http: 415,
     grpc: 'invalid_argument',
-    means: 'the content type is not one the route takes',
+    means: 'the content type, or the content coding, is not one the route takes',
   },
   query_invalid: {
     http: 422,
@@ -264,6 +265,7 @@ export const REFUSALS = {
     grpc: 'data_loss',
     means: 'a partner said yes without echoing what was sent',
   },
+  ...HTTP_REFUSALS,
   ...PARTNER_REFUSALS,
   ...RECALL_REFUSALS,
   ...RECONCILIATION_REFUSALS,

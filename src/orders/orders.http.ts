@@ -257,5 +257,5 @@ export async function withdrawalReply(
 
 // `Order-Token: …` or `Authorization: Bearer …`; never in the URL, where logs would keep it.
 function tokenFrom(headers: Readonly<Record<string, string | undefined>>): string {
-  return headers['order-token'] ?? headers['authorization']?.replace(/^Bearer /i, '') ?? ''
+  return headers['order-token'] ?? headers['authorization']?.replace(/^Bearer +/i, '') ?? ''
 }

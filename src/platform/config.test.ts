@@ -58,3 +58,31 @@ test('one port for both servers is refused, two free ports are not', () => {
 test('every setting is named once', () => {
   expect(new Set(SETTINGS.map((setting) => setting.name)).size).toBe(SETTINGS.length)
 })
+
+test('what Kubernetes adds for a Service named holdfast is passed over', () => {
+  const service = (name: string, port: string) => ({
+    [`${name}_SERVICE_HOST`]: '10.96.7.1',
+    [`${name}_SERVICE_PORT`]: port,
+    [`${name}_SERVICE_PORT_HTTP`]: port,
+    [`${name}_PORT`]: `tcp://10.96.7.1:${port}`,
+    [`${name}_PORT_${port}_TCP`]: `tcp://10.96.7.1:${port}`,
+    [`${name}_PORT_${port}_TCP_PROTO`]: 'tcp',
+    [`${name}_PORT_${port}_TCP_PORT`]: port,
+    [`${name}_PORT_${port}_TCP_ADDR`]: '10.96.7.1',
+  })
+  const env = { ...service('HOLDFAST', '80'), ...service('HOLDFAST_HTTP', '8080') }
+  expect(readConfig(env)).toMatchObject({ ok: true, value: { httpPort: 4000 } })
+  expect(readConfig({ ...env, HOLDFAST_HTTP_PORT: '4711' })).toMatchObject({
+    value: { httpPort: 4711 },
+  })
+})
+
+test.each([
+  ['HOLDFAST_PORT', '4000'],
+  ['HOLDFAST_HTP_PORT', '4000'],
+  ['HOLDFAST_HTTP_PORTS', 'tcp://10.0.0.1:80'],
+  ['HOLDFAST_SERVICE_PORT', 'four'],
+  ['HOLDFAST_SERVICE', '10.0.0.1'],
+])('%s=%s is a misspelt setting, not a variable of a Service', (name, value) => {
+  expect(problemsOf({ [name]: value })).toHaveLength(1)
+})

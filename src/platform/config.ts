@@ -139,7 +139,8 @@ function settingReader(env: Environment) {
   }
   const port = (name: SettingName, fallback: number): number => {
     const value = text(name)
-    if (value === undefined) return fallback
+    // A Service named `holdfast-http` gives this very name to every pod beside it.
+    if (value === undefined || SERVICE_URL.test(value)) return fallback
     if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value)
     problems.push(`${name} must be a port, 0 to 65535.`)
     return fallback
@@ -161,10 +162,24 @@ function settingReader(env: Environment) {
   return { problems, text, url, port, choice, origin }
 }
 
+const SERVICE_URL = /^(?:tcp|udp|sctp):\/\/[^/]+:\d{1,5}$/
+
+/**
+ * True for what Kubernetes adds to every pod for a Service whose name begins with `holdfast`, by name
+ * and value together, so that a misspelt setting is still refused (`HOLDFAST_HTP_PORT=4000`).
+ */
+function isServiceVariable(name: string, value: string): boolean {
+  if (name.endsWith('_SERVICE_HOST')) return true
+  if (/_SERVICE_PORT(?:_[A-Z0-9_]+)?$/.test(name)) return /^\d{1,5}$/.test(value)
+  if (/_PORT_\d{1,5}_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR)$/.test(name)) return true
+  return /_PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP))?$/.test(name) && SERVICE_URL.test(value)
+}
+
 function unknownNames(env: Environment): readonly string[] {
   const known: readonly string[] = SETTINGS.map((setting) => setting.name)
   return Object.keys(env)
     .filter((name) => name.startsWith('HOLDFAST_') && !known.includes(name))
+    .filter((name) => !isServiceVariable(name, env[name] ?? ''))
     .toSorted()
     .map((name) => {
       const nearest = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0]

@@ -23,7 +23,7 @@ import { SubmitOrdersRequestSchema } from '../../src/wire/gen/holdfast/orders/v1
 import type { SubmitOrdersRequest } from '../../src/wire/gen/holdfast/orders/v1/intake_pb.js'
 import { createTestContext, createTestDatabase } from '../database.ts'
 import type { TestDatabase } from '../database.ts'
-import { callStream, callUnary, endOf, otherClient } from '../grpc-stream.ts'
+import { callStream, callStreamOfBytes, callUnary, endOf, otherClient } from '../grpc-stream.ts'
 import {
   anOrder,
   aRequest,
@@ -82,6 +82,7 @@ const SHOP = { authorization: 'Bearer shop' }
 const INTERNAL = { authorization: `Bearer ${internalToken(TEST_MASTER_KEY)}` }
 const DATA_LOSS = 15
 const RESOURCE_EXHAUSTED = 8
+const INVALID_ARGUMENT = 3
 const UNAUTHENTICATED = 16
 
 const part = (value: SubmitOrdersRequest['part']) =>
@@ -217,6 +218,16 @@ describe('the hand-over, from a client on grpc-js', () => {
     const bare = callUnary(other, withdraw, create(withdraw.input), INTERNAL)
     expect(await bare.catch(endOf)).toEqual({ status: DATA_LOSS, code: 'payload_malformed' })
   })
+})
+
+test('bytes that are no message are the fault of their sender, in streams and in single calls', async () => {
+  const { submitOrders } = OrderIntakeService.method
+  const { handOver, getLimits } = HandoffService.method
+  const garbage = Buffer.from('ffffffff0a', 'hex')
+  const end = { status: INVALID_ARGUMENT, code: 'message_malformed' }
+  expect(await callStreamOfBytes(other, submitOrders, [garbage], SHOP)).toMatchObject(end)
+  expect(await callStreamOfBytes(other, handOver, [garbage], INTERNAL)).toMatchObject(end)
+  expect(await callStreamOfBytes(other, getLimits, [garbage], INTERNAL)).toMatchObject(end)
 })
 
 test('a hand-over to a receiver of another message limit does not begin, and says why', async () => {

@@ -2,6 +2,7 @@ import { createServer } from 'node:http2'
 import type { ServerHttp2Session } from 'node:http2'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import type { ConnectRouter } from '@connectrpc/connect'
+import { nameMalformedMessages } from './malformed-message.ts'
 
 /** A listening gRPC server (HTTP/2 without TLS; put TLS in front of it beyond loopback). */
 export type GrpcServer = {
@@ -24,6 +25,7 @@ export async function startGrpcServer(options: {
   const handler = connectNodeAdapter({
     routes: (router) => {
       for (const service of options.services) service(router)
+      nameMalformedMessages(router)
     },
     connect: false,
     grpcWeb: false,

@@ -1,5 +1,3 @@
-import { connect } from 'node:net'
-import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { accept, refuse } from '#kernel/index.ts'
@@ -302,12 +300,4 @@ test('closing lets a running request finish', async () => {
   expect((await answer).status).toBe(200)
   await closed
   await expect(fetch(`${url}/items/1`)).rejects.toThrow('fetch failed')
-})
-
-test('a request that is not HTTP is answered and cut', async () => {
-  await start(echo)
-  const socket = connect(server?.port ?? 0, '127.0.0.1')
-  socket.end('nonsense\r\n\r\n')
-  const [bytes] = await once(socket, 'data')
-  expect(String(bytes)).toMatch(/^HTTP\/1\.1 400 /)
 })

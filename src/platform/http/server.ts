@@ -10,6 +10,8 @@ import { openApi } from './openapi.ts'
 import type { ApiAbout } from './openapi.ts'
 import { problemReply } from './problem.ts'
 import { replyRecaller } from './recall-reply.ts'
+import { malformedHandler, refuseEarly, refuseExpectations } from './refuse-early.ts'
+import type { EarlyDeps } from './refuse-early.ts'
 import type { RecallReply } from './recall-reply.ts'
 import { route as declareRoute } from './route.ts'
 import type { AnyRoute } from './route.ts'
@@ -47,7 +49,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const nextId = requestIds()
   const recall = replyRecaller(routes, { finish, nextId })
   let isClosing = false
-  const app = bareServer(nextId, (request, response) => !isClosing && recall(request, response))
+  const early = { finish, nextId }
+  const app = bareServer(early, (request, response) => !isClosing && recall(request, response))
   await app.register(fastifyHelmet, {
     global: false,
     referrerPolicy: { policy: 'same-origin' },
@@ -76,21 +79,31 @@ function requestIds(): () => string {
 const CONNECTION_MS = 120_000
 const REQUEST_MS = 30_000
 const KEEP_ALIVE_MS = 65_000
-const LIMITS = { headersTimeout: 15_000, maxHeaderSize: 16 * 1024 }
+/** Largest request line and headers together, in bytes. */
+export const HEADER_BYTES_MAX = 16 * 1024
+// A missing Host is refused by `refuseEarly`, with a code.
+const LIMITS = {
+  headersTimeout: 15_000,
+  maxHeaderSize: HEADER_BYTES_MAX,
+  requireHostHeader: false,
+}
 
-function bareServer(nextId: () => string, recall: RecallReply): FastifyInstance {
+function bareServer(early: EarlyDeps, recall: RecallReply): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_MAX_BYTES,
     serverFactory: (handle) => {
       const times = { requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS }
       const server = createServer({ ...LIMITS, ...times }, (request, response) => {
+        if (refuseEarly(request, response, early)) return
         if (!recall(request, response)) handle(request, response)
       })
+      refuseExpectations(server, early)
       return server.setTimeout(CONNECTION_MS)
     },
+    clientErrorHandler: malformedHandler(early),
     return503OnClosing: false,
-    genReqId: nextId,
+    genReqId: early.nextId,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (_fault, request, reply) => {
       const { refusal } = refuse('route_unknown', 'The address is not a valid path.')

@@ -27,10 +27,35 @@ export type Resolve = (
   callback: (fault: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void
 
-/** True for an address of the public internet: `ipaddr.js` range `unicast` and nothing else. */
+/** All of IPv6 that IANA has given out as global unicast. */
+const GLOBAL_UNICAST = network6('2000::/3')
+/**
+ * What within it is no endpoint of the public internet, by IANA's special-purpose registry: protocol
+ * assignments (Teredo, benchmarking, ORCHID, …), documentation, 6to4, AS112, 6bone.
+ */
+const SPECIAL_UNICAST = [
+  '2001::/23',
+  '2001:db8::/32',
+  '2002::/16',
+  '2620:4f:8000::/48',
+  '3ffe::/16',
+  '3fff::/20',
+].map(network6)
+
+/**
+ * True for an address of the public internet. IPv4: `ipaddr.js` range `unicast` and nothing else. IPv6:
+ * 2000::/3 less the special ranges; whatever carries an IPv4 address in another form is outside of it.
+ */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
-  return ipaddr.parse(address).range() === 'unicast'
+  const parsed = ipaddr.parse(address)
+  if (parsed.range() !== 'unicast') return false
+  if (!(parsed instanceof ipaddr.IPv6)) return true
+  return parsed.match(GLOBAL_UNICAST) && !SPECIAL_UNICAST.some((one) => parsed.match(one))
+}
+
+function network6(cidr: string): [ipaddr.IPv6, number] {
+  return ipaddr.IPv6.parseCIDR(cidr)
 }
 
 /**
