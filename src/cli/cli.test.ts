@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import { createTestContext, createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
 import { stockShop, TEST_MASTER_KEY } from '../../tests/shop.ts'
@@ -303,6 +304,22 @@ describe('the other commands', () => {
     ] as const
     expect(await json(...counted)).toMatchObject({ recorded: 1, known: 0 })
     expect(await json(...counted)).toMatchObject({ recorded: 0, known: 1 })
+  })
+
+  test('a person pauses the lane of a partner and opens it again', async () => {
+    await json('partners', 'add', 'pausing', '--url', 'https://api.pausing.example')
+    const pausedAt = async () => {
+      const listed = z
+        .object({ partners: z.array(z.object({ id: z.string(), paused_at: z.unknown() })) })
+        .parse(await json('partners', 'list'))
+      return listed.partners.find((one) => one.id === 'pausing')?.paused_at
+    }
+    await json('partners', 'pause', 'pausing', '--reason', 'stock-taking')
+    expect(await pausedAt()).toEqual(expect.any(String))
+    await json('partners', 'resume', 'pausing', '--reason', 'counted')
+    expect(await pausedAt()).toBeNull()
+    const unknown = await run('partners', 'resume', 'nobody', '--reason', 'x')
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('partner_unknown') })
   })
 
   test('flags are set with a reason and read back', async () => {

@@ -8,15 +8,17 @@ import { withTransaction } from '#platform/index.ts'
 import { addAllowCommand, addDeliverCommand } from './allow-networks.ts'
 import { addCommand, addGroup } from './command.ts'
 import { table, time } from './format-text.ts'
+import { addPauseCommands } from './pause-commands.ts'
 import { addSecretCommands } from './partner-secret-commands.ts'
 import { addProbeCommand } from './probe-command.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-/** `partners add|list|allow|deliver|probe|secrets|rotate-secret|retire-secret`. */
+/** `partners add|list|allow|deliver|pause|resume|probe|secrets|rotate-secret|retire-secret`. */
 export function addPartnerCommands(program: Command): void {
   const group = addGroup(program, 'partners', 'fulfillment partners and their stock locations')
   addAllowCommand(group)
   addDeliverCommand(group)
+  addPauseCommands(group)
   addCommand(group, {
     usage: 'add <id>',
     summary:

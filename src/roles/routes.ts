@@ -8,7 +8,7 @@ import type { SealProver } from '#fulfillment/index.ts'
 import { availability, inventoryRoutes, pageOnSale, productOnSale } from '#inventory/index.ts'
 import { orderAdminRoutes, storeRoutes } from '#orders/index.ts'
 import type { OrdersDeps } from '#orders/index.ts'
-import { partnerSecretRoutes } from '#partners/index.ts'
+import { partnerPauseRoutes, partnerSecretRoutes } from '#partners/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
 import type { AnyRoute } from '#platform/index.ts'
 import { reconciliationRoutes } from '#reconciliation/index.ts'
@@ -41,6 +41,7 @@ export function allRoutes(deps: {
     }),
     ...inventoryRoutes(context),
     ...fulfillmentRoutes({ context, secrets: deps.secrets, prover: deps.prover }),
+    ...partnerPauseRoutes(context),
     ...partnerSecretRoutes({ context, masterKey: deps.masterKey }),
     ...caseRoutes(context),
     ...reconciliationRoutes({ context }),
