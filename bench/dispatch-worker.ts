@@ -1,7 +1,7 @@
 // The dispatcher of the dispatch bench, in a process of its own: `node bench/dispatch-worker.ts URL`.
 import { invariant, systemClock } from '#kernel/index.ts'
 import { approvalCheck, sealProver, startFulfillmentWorker } from '#fulfillment/index.ts'
-import { FLAGS } from '#flags/index.ts'
+import { fixedFlags } from '#flags/index.ts'
 import { partnerSecrets } from '#partners/index.ts'
 import { keepStatistics, openDatabase, silentLog } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
@@ -22,7 +22,7 @@ const context: Context = {
 keepStatistics(context.database, silentLog)
 const worker = await startFulfillmentWorker({
   context,
-  flags: { isOn: (key) => FLAGS[key].initial, version: () => 0 },
+  flags: fixedFlags(),
   secrets: partnerSecrets(context, BENCH_MASTER_KEY),
   outbound: openOutbound(),
   isProven: approvalCheck(reviewKeys(BENCH_MASTER_KEY)),

@@ -7,7 +7,7 @@ import {
   schemaVersion,
   silentLog,
 } from '#platform/index.ts'
-import { FLAGS } from '#flags/index.ts'
+import { fixedFlags } from '#flags/index.ts'
 import { orderPlacing } from '#orders/index.ts'
 import { reviewKeys } from '#wire/index.ts'
 
@@ -31,7 +31,7 @@ export async function hotLane(url: string, callers: number, seconds: number): Pr
     }
     const placing = orderPlacing({
       context,
-      flags: { isOn: (key) => FLAGS[key].initial, version: () => 0 },
+      flags: fixedFlags(),
       reviewKey: reviewKeys(Buffer.alloc(32, 3)).signing,
     })
     const one = async (): Promise<boolean> => {

@@ -7,7 +7,7 @@ import {
   silentLog,
 } from '#platform/index.ts'
 import type { Database } from '#platform/index.ts'
-import { FLAGS } from '#flags/index.ts'
+import { fixedFlags } from '#flags/index.ts'
 import { orderPlacing } from '#orders/index.ts'
 import type { OrderPlacing } from '#orders/index.ts'
 import { reviewKeys } from '#wire/index.ts'
@@ -39,7 +39,7 @@ export async function openLane(
   }
   const placing = orderPlacing({
     context,
-    flags: { isOn: (key) => FLAGS[key].initial, version: () => 0 },
+    flags: fixedFlags(),
     reviewKey: reviewKeys(BENCH_MASTER_KEY).signing,
   })
   return { database, placing }

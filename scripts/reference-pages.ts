@@ -1,5 +1,6 @@
 import { FLAGS } from '../src/flags/index.ts'
 import { REFUSALS } from '../src/kernel/index.ts'
+import { HOLD_REASONS } from '../src/orders/index.ts'
 import { SETTINGS } from '../src/platform/index.ts'
 import { eventRows } from '../src/subscriptions/index.ts'
 import { METRICS } from '../src/telemetry/index.ts'
@@ -16,6 +17,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['events.md', eventsPage()],
     ['flags.md', flagsPage()],
     ['metrics.md', metricsPage()],
+    ['review.md', reviewPage()],
   ])
 }
 
@@ -73,6 +75,22 @@ function flagsPage(): string {
     rows,
   )
 }
+
+function reviewPage(): string {
+  const rows = Object.entries(HOLD_REASONS).map(([reason, row]) => [
+    `\`${reason}\``,
+    ENDS[row.by],
+    row.means,
+  ])
+  return page(
+    'Review',
+    'Why an order is held: the `reasons` of a decision, of `review` in the answer to a placed order, and of events. An order is held with every reason that applies, and a person decides it. `flags_unread` and `rules_unread` stand only where no reason needs a person: such an order is decided again by rule, as soon as rules and flags can be read and unless a person decided it or asked for it back in the meantime.',
+    ['reason', 'ends by', 'means'],
+    rows,
+  )
+}
+
+const ENDS = { rule: 'a person', other: 'a person', unread: 'itself, or a person' } as const
 
 function metricsPage(): string {
   const rows = Object.entries<MetricRow>(METRICS).map(([name, row]) => [

@@ -2,7 +2,7 @@ import { systemClock } from '#kernel/index.ts'
 import { withTransaction } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { upsertProducts } from '#catalog/index.ts'
-import { FLAGS } from '#flags/index.ts'
+import { fixedFlags } from '#flags/index.ts'
 import type { FlagKey, FlagReader } from '#flags/index.ts'
 import { addLocation, recordStock } from '#inventory/index.ts'
 import { orderPlacing } from '#orders/index.ts'
@@ -16,7 +16,7 @@ export const testReviewKeys: ReviewKeys = reviewKeys(TEST_MASTER_KEY)
 
 /** Flags at their initial values, with what a test switches. */
 export function testFlags(switched: Partial<Record<FlagKey, boolean>> = {}): FlagReader {
-  return { isOn: (key) => switched[key] ?? FLAGS[key].initial, version: () => 0 }
+  return fixedFlags(switched)
 }
 
 /** Opens the placing lane over a test context. */

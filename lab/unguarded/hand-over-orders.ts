@@ -45,7 +45,11 @@ function isHeldByReview(order: ShopOrder): boolean {
       country: order.country,
     },
     INITIAL_RULES,
-    { autoApproval: true },
+    {
+      submittedHold: false,
+      heldBefore: false,
+      approval: 'on',
+    },
   )
   return verdict.kind === 'hold'
 }

@@ -74,7 +74,7 @@ const selectEntries = statement({
     kind: 'text',
     actor: 'text',
     text: 'text',
-    data: jsonOf<Readonly<Record<string, unknown>>>(),
+    data: jsonOf<Readonly<Record<string, unknown>>>('shown as it stands: nothing is decided by it'),
     at: 'timestamptz',
   },
   text: `

@@ -9,6 +9,7 @@ export const CASE_KINDS = [
   'overdue_dispatch',
   'overdue_recall',
   'overdue_handover',
+  'rules_unread',
   'unmatched_shipment',
   'parcel_without_lines',
   'partial_rejection',

@@ -17,7 +17,7 @@ const row = {
   price_minor: 'int4',
   currency: 'text',
   group_id: 'text?',
-  options: jsonOf<Readonly<Record<string, string>>>(),
+  options: jsonOf<Readonly<Record<string, string>>>('shown as it stands: nothing is decided by it'),
 } as const
 
 const selectPage = statement({

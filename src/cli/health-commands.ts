@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { fulfillmentChecks } from '#fulfillment/index.ts'
 import { inventoryChecks } from '#inventory/index.ts'
-import { holdRate, orderChecks } from '#orders/index.ts'
+import { holdRate, orderChecks, unreadRules } from '#orders/index.ts'
 import { reconciliationChecks } from '#reconciliation/index.ts'
 import { read } from '#platform/index.ts'
 import { subscriptionChecks } from '#subscriptions/index.ts'
@@ -71,6 +71,10 @@ async function runChecks({ database, merchant }: Context): Promise<readonly Chec
   ]) {
     checked.push({ claim, violations: await read(database, find, { merchant }) })
   }
+  checked.push({
+    claim: 'this build can read the stored rules, promise policy and flags',
+    violations: await unreadRules(database, merchant),
+  })
   return checked
 }
 

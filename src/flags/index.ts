@@ -1,5 +1,6 @@
+export { fixedFlags } from './fixed-flags.ts'
 export { FLAGS } from './flag.ts'
-export type { FlagKey, FlagReader } from './flag.ts'
+export type { FlagAnswer, FlagKey, FlagReader } from './flag.ts'
 export { flagRoutes } from './flags.http.ts'
 export { isFlagKey, readFlags } from './read-flags.ts'
 export type { FlagChange, FlagSet } from './read-flags.ts'

@@ -1,6 +1,6 @@
 import { many, read, statement } from '#platform/index.ts'
 import type { Database, Transaction } from '#platform/index.ts'
-import { FLAGS } from './flag.ts'
+import { FLAGS, RETIRED_FLAGS } from './flag.ts'
 import type { FlagKey } from './flag.ts'
 
 /** The last change of one flag. */
@@ -34,7 +34,11 @@ const lastChanges = statement({
 export type FlagSet = {
   readonly version: number
   readonly changes: ReadonlyMap<FlagKey, FlagChange>
+  /** Keys that this build does not know, sorted; 100 at most. */
+  readonly unknown: readonly string[]
 }
+
+const UNKNOWN_MAX = 100
 
 /** The flag set now, in the snapshot of one statement. */
 export async function readFlags(from: Database | Transaction, merchant: string): Promise<FlagSet> {
@@ -44,8 +48,15 @@ export async function readFlags(from: Database | Transaction, merchant: string):
       : await read(from, lastChanges, { merchant })
   const changes = new Map<FlagKey, FlagChange>()
   for (const { key, ...row } of rows) if (isFlagKey(key)) changes.set(key, { key, ...row })
-  return { version: Math.max(0, ...rows.map((row) => row.version)), changes }
+  const unknown = rows.map(({ key }) => key).filter((key) => !isFlagKey(key) && !isRetired(key))
+  return {
+    version: Math.max(0, ...rows.map((row) => row.version)),
+    changes,
+    unknown: unknown.slice(0, UNKNOWN_MAX),
+  }
 }
+
+const isRetired = (key: string): boolean => RETIRED_FLAGS.includes(key)
 
 /** True for the key of a flag of this build. */
 export function isFlagKey(key: string): key is FlagKey {

@@ -89,7 +89,7 @@ const SHIPMENT = {
   dispatch_id: 'text',
   carrier: 'text?',
   tracking_number: 'text?',
-  lines: jsonOf<readonly FulfillmentLine[]>(),
+  lines: jsonOf<readonly FulfillmentLine[]>('shown as it stands: nothing is decided by it'),
   shipped_at: 'timestamptz',
   delivered_at: 'timestamptz?',
   recorded_at: 'timestamptz',

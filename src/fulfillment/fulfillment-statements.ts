@@ -139,7 +139,9 @@ export const notifyWork = statement({
 })
 
 /** The lines of a fulfillment order, as the hand-over wrote them. */
-export const lineColumn = jsonOf<readonly FulfillmentLine[]>()
+export const lineColumn = jsonOf<readonly FulfillmentLine[]>(
+  'written once from a checked record; the seal proves it again',
+)
 
 /**
  * What a partner refused may be sealed again, as SQL over a `fulfillment_order` named `f`: it is cleared, no

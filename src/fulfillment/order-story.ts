@@ -50,7 +50,7 @@ const selectEvents = statement({
   row: {
     subject_id: 'text',
     kind: 'text',
-    data: jsonOf<Record<string, unknown>>(),
+    data: jsonOf<Record<string, unknown>>('shown as it stands: nothing is decided by it'),
     at: 'timestamptz',
   },
   text: `

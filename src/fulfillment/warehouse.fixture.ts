@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { z } from 'zod'
 import { invariant, newId, orThrow, seededRandom } from '#kernel/index.ts'
-import { FLAGS } from '#flags/index.ts'
+import { fixedFlags } from '#flags/index.ts'
 import type { FlagKey, FlagReader } from '#flags/index.ts'
 import { addLocation } from '#inventory/index.ts'
 import { gradePartner, partnerSecrets, registerPartner } from '#partners/index.ts'
@@ -109,10 +109,7 @@ export function opened(records: readonly HandOverRecord[], batchId = newId('hov'
 }
 
 /** Flags at their initial values, with what a test switches. */
-export const flagsOf = (switched: Partial<Record<FlagKey, boolean>> = {}): FlagReader => ({
-  isOn: (key) => switched[key] ?? FLAGS[key].initial,
-  version: () => 0,
-})
+export const flagsOf: (switched?: Partial<Record<FlagKey, boolean>>) => FlagReader = fixedFlags
 
 /** Everything a test of this domain needs; `stop` takes it all down again. */
 export async function openWarehouse(

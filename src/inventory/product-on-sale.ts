@@ -9,7 +9,7 @@ const row = {
   price_minor: 'int4',
   currency: 'text',
   group_id: 'text?',
-  options: jsonOf<Readonly<Record<string, string>>>(),
+  options: jsonOf<Readonly<Record<string, string>>>('shown as it stands: nothing is decided by it'),
   available: 'int8',
 } as const
 

@@ -81,7 +81,11 @@ function statistics(orders: readonly GeneratedOrder[]): ReadonlyMap<string, numb
   const hottest = hottestSkus(orders)
   const top = new Set(hottest.slice(0, 10))
   const isHeld = (reason?: 'value' | 'quantity') => (order: GeneratedOrder) => {
-    const verdict = review(reviewed(order), INITIAL_RULES, { autoApproval: true })
+    const verdict = review(reviewed(order), INITIAL_RULES, {
+      submittedHold: false,
+      heldBefore: false,
+      approval: 'on',
+    })
     return verdict.kind === 'hold' && (reason === undefined || verdict.reasons.includes(reason))
   }
   return new Map<string, number>([

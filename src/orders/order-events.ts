@@ -6,7 +6,11 @@ const EVENTS_MAX = 1_000
 const selectEvents = statement({
   name: 'orders.select_events',
   params: { merchant: 'text', order: 'text', limit: 'int4' },
-  row: { kind: 'text', data: jsonOf<Record<string, unknown>>(), at: 'timestamptz' },
+  row: {
+    kind: 'text',
+    data: jsonOf<Record<string, unknown>>('shown as it stands: nothing is decided by it'),
+    at: 'timestamptz',
+  },
   text: `
     select kind, data, at from platform.event
      where merchant_id = $merchant and subject_id = $order

@@ -2,6 +2,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { jsonOf, maybe, statement } from '#platform/index.ts'
 import type { RowOf, Transaction } from '#platform/index.ts'
+import { orderDigest } from '#wire/index.ts'
 import type { OrderLine } from './order-line.ts'
 
 /** An order under lock, with its last decision number and any change that is under way. */
@@ -17,8 +18,12 @@ const lockOrderStatement = statement({
     country: 'text?',
     currency: 'text',
     goods_minor: 'int8',
-    lines: jsonOf<readonly OrderLine[]>(),
-    ship_to: jsonOf<Record<string, string>>(),
+    lines: jsonOf<readonly OrderLine[]>(
+      'written once from parsed input, and the order digest covers it',
+    ),
+    ship_to: jsonOf<Record<string, string>>(
+      'written once from parsed input, and the order digest covers it',
+    ),
     order_digest: 'bytea',
     ship_by: 'timestamptz?',
     now_ms: 'int8',
@@ -48,6 +53,21 @@ const selectProgress = statement({
 
 /** A locked order and how far it has come. */
 export type LockedOrder = RowOf<typeof lockOrderStatement.row> & RowOf<typeof selectProgress.row>
+
+/** The digest of an order as it is stored, with an address; what decisions and certificates cover. */
+export function digestOf(
+  merchant: string,
+  order: Pick<LockedOrder, 'id' | 'currency' | 'lines'>,
+  shipTo: Readonly<Record<string, string>>,
+): Buffer {
+  return orderDigest({
+    merchant,
+    orderId: order.id,
+    currency: order.currency,
+    shipTo,
+    lines: order.lines.map((line) => ({ lineId: String(line.line), sku: line.sku, qty: line.qty })),
+  })
+}
 
 /** Locks one order for a change of its life; `order_unknown` where there is none. */
 export async function lockOrder(

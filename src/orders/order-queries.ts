@@ -27,8 +27,8 @@ const selectOrder = statement({
   params: { merchant: 'text', id: 'text' },
   row: {
     ...ORDER_ROW,
-    lines: jsonOf<readonly OrderLine[]>(),
-    ship_to: jsonOf<Record<string, string>>(),
+    lines: jsonOf<readonly OrderLine[]>('shown as it stands: nothing is decided by it'),
+    ship_to: jsonOf<Record<string, string>>('shown as it stands: nothing is decided by it'),
     change_kind: 'text?',
     change_state: 'text?',
     change_refusal: 'text?',

@@ -1,9 +1,9 @@
 import { invariant } from '#kernel/index.ts'
-import { change, maybe, statement, jsonOf } from '#platform/index.ts'
-import type { Transaction } from '#platform/index.ts'
-import { INITIAL_PROMISE } from './promise/promise.ts'
-import type { PromisePolicy } from './promise/promise.ts'
+import { maybe, statement } from '#platform/index.ts'
+import type { RowOf, Transaction } from '#platform/index.ts'
 import type { ReviewRules } from './review.ts'
+import { rulesReader, storedReviewRules } from './stored-rules.ts'
+import type { ReadRules, StoredRules } from './stored-rules.ts'
 
 /** The rules of a new shop: the hold rule of the sample data, in pence. */
 export const INITIAL_RULES: ReviewRules = {
@@ -17,82 +17,101 @@ export const INITIAL_RULES: ReviewRules = {
  * Rules, the version that every decision made with them names, the policy of promises, and database
  * time in milliseconds.
  */
-export type RuleSet = {
+export type RuleSet = ReadRules & {
   readonly version: number
-  readonly rules: ReviewRules
-  readonly promise: PromisePolicy
+  /** As the database holds them: what `expectRulesAndTime` compares. */
+  readonly stored: StoredRules
   readonly now_ms: number
 }
 
-const selectRules = statement({
+// The whole row, so that a column of a newer build is seen; without who wrote it, when and why.
+const contentOf = (alias: string): string =>
+  `(to_jsonb(${alias}) - array['merchant_id', 'actor', 'reason', 'at'])`
+
+const NEWEST_RULES = `
+      from orders.rule_set r
+     where r.merchant_id = $merchant
+     order by r.version desc
+     limit 1`
+const NEWEST_PROMISE = `
+      from orders.promise_policy p
+     where p.merchant_id = $merchant
+     order by p.version desc
+     limit 1`
+
+/** Newest rules and policy in one statement: intake asks once a batch. As text, so that no number is rounded. */
+export const selectRules = statement({
   name: 'orders.select_rules',
   params: { merchant: 'text' },
-  row: {
-    version: 'int4',
-    rules: jsonOf<ReviewRules>(),
-    now_ms: 'int8',
-    promise: jsonOf<PromisePolicy | null>(),
-  },
-  // One statement for both: intake asks once a batch.
+  row: { version: 'int4', rules: 'text', now_ms: 'int8', promise: 'text?' },
   text: `
-    select version, rules, (extract(epoch from now()) * 1000)::int8 as now_ms,
-           (select jsonb_build_object('version', p.version, 'handlingDays', p.handling_days,
-                                      'workingDays', p.working_days)
-              from orders.promise_policy p
-             where p.merchant_id = $merchant
-             order by p.version desc
-             limit 1) as promise
-      from orders.rule_set
-     where merchant_id = $merchant
-     order by version desc
-     limit 1`,
+    select r.version, ${contentOf('r')}::text as rules,
+           (extract(epoch from now()) * 1000)::int8 as now_ms,
+           (select ${contentOf('p')}::text ${NEWEST_PROMISE}) as promise ${NEWEST_RULES}`,
 })
 
 // By content, not by version alone: after a failover that lost a change the same number may stand for other
 // rules. A second: more than a clock that is told at every batch can be off, less than a promise is measured in.
 const expectRulesAndTimeStatement = statement({
   name: 'orders.expect_rules_and_time',
-  params: {
-    merchant: 'text',
-    version: 'int4',
-    rules: 'jsonb',
-    promise: 'int4',
-    handling_days: 'int4',
-    working_days: 'text[]',
-    now_ms: 'int8',
-  },
+  params: { merchant: 'text', rules: 'jsonb', promise: 'jsonb?', now_ms: 'int8' },
   row: { now_ms: 'int8', holds: 'bool' },
   text: `
     select n.now_ms,
            platform.hold_or_fail(
-             (select version = $version and rules = $rules from orders.rule_set
-               where merchant_id = $merchant order by version desc limit 1)
-             and coalesce(
-               (select version = $promise and handling_days = $handling_days and working_days = $working_days
-                  from orders.promise_policy
-                 where merchant_id = $merchant order by version desc limit 1),
-               $promise = 0)
+             (select ${contentOf('r')} ${NEWEST_RULES}) = $rules
+             and (select ${contentOf('p')} ${NEWEST_PROMISE}) is not distinct from $promise
              and abs(n.now_ms - $now_ms) <= 1000, 'rules and time') as holds
       from (select (extract(epoch from now()) * 1000)::int8 as now_ms) as n`,
 })
 
 const insertRules = statement({
   name: 'orders.insert_rules',
-  params: { merchant: 'text', rules: 'jsonb' },
+  params: { merchant: 'text', version: 'int4', rules: 'jsonb', actor: 'text', reason: 'text' },
+  row: { at: 'timestamptz' },
   text: `
     insert into orders.rule_set (merchant_id, version, rules, actor, reason)
-    values ($merchant, 1, $rules, 'service:orders', 'initial rules')
-    on conflict do nothing`,
+    values ($merchant, $version, $rules, $actor, $reason)
+    on conflict do nothing
+    returning at`,
 })
 
-/** The newest rules; a shop that has none yet gets the initial ones as version 1. */
+const readStored = rulesReader()
+
+/**
+ * The newest rules; a shop that has none yet gets the initial ones as version 1. Rules or a promise policy that
+ * this build cannot read are `unread`, and hold every order.
+ */
 export async function currentRules(tx: Transaction, merchant: string): Promise<RuleSet> {
   const known = await maybe(tx, selectRules, { merchant })
-  if (known) return { ...known, promise: known.promise ?? INITIAL_PROMISE }
-  await change(tx, insertRules, { merchant, rules: JSON.stringify(INITIAL_RULES) })
+  if (known) return toRuleSet(known)
+  await appendRules(tx, merchant, {
+    version: 1,
+    rules: INITIAL_RULES,
+    actor: 'service:orders',
+    reason: 'initial rules',
+  })
   const made = await maybe(tx, selectRules, { merchant })
   invariant(made, 'rules exist once they are written')
-  return { ...made, promise: made.promise ?? INITIAL_PROMISE }
+  return toRuleSet(made)
+}
+
+/**
+ * Writes a version of the rules, by the schema that they are read with. Returns when it was written; undefined
+ * if that version exists.
+ */
+export async function appendRules(
+  tx: Transaction,
+  merchant: string,
+  { rules, ...row }: { version: number; rules: ReviewRules; actor: string; reason: string },
+): Promise<Date | undefined> {
+  const checked = JSON.stringify(storedReviewRules.parse(rules))
+  return (await maybe(tx, insertRules, { merchant, ...row, rules: checked }))?.at
+}
+
+function toRuleSet({ version, rules, promise, now_ms }: RowOf<typeof selectRules.row>): RuleSet {
+  const stored = { rules, promise }
+  return { ...readStored(stored), version, stored, now_ms }
 }
 
 /**
@@ -103,17 +122,9 @@ export async function currentRules(tx: Transaction, merchant: string): Promise<R
 export async function expectRulesAndTime(
   tx: Transaction,
   merchant: string,
-  { version, rules, promise, now_ms }: RuleSet,
+  { stored, now_ms }: RuleSet,
 ): Promise<number> {
-  const row = await maybe(tx, expectRulesAndTimeStatement, {
-    merchant,
-    version,
-    rules: JSON.stringify(rules),
-    promise: promise.version,
-    handling_days: promise.handlingDays,
-    working_days: promise.workingDays,
-    now_ms,
-  })
+  const row = await maybe(tx, expectRulesAndTimeStatement, { merchant, ...stored, now_ms })
   invariant(row, 'a look at the clock gives one row')
   return row.now_ms
 }

@@ -5,6 +5,7 @@ import type { FulfillmentClient } from './hand-over/fulfillment-client.ts'
 import { handOverOnce } from './hand-over/hand-over.ts'
 import type { PlacingDeps } from './place/place-orders.ts'
 import { watchHandOver } from './hand-over/watch-hand-over.ts'
+import { watchRules } from './watch-rules.ts'
 import { resumeWithdrawals } from './withdraw-order.ts'
 
 /** The background work of this domain; `wake` is a hint that something waits. */
@@ -57,6 +58,7 @@ export function startOrdersWorker(
       lastHousekeeping = clock.monotonicMs()
       await attempt('letting go of old checkouts', () => expireOldCheckouts(deps))
       await attempt('the look at the hand-over', () => watchHandOver(deps.context))
+      await attempt('the look at the stored rules', () => watchRules(deps.context))
     }
     let isBusy = false
     await attempt('a hand-over round', async () => (isBusy = await handOver()))

@@ -10,10 +10,9 @@ import {
 } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import { openAllocations, releaseStock } from '#inventory/index.ts'
-import { orderDigest } from '#wire/index.ts'
 import { decidedUnder } from './place/decided-under.ts'
 import type { DecidedUnder } from './place/decided-under.ts'
-import { lockOrder } from './order-lock.ts'
+import { digestOf, lockOrder } from './order-lock.ts'
 import type { LockedOrder } from './order-lock.ts'
 import type { PlacingDeps } from './place/place-orders.ts'
 import { recordDecisions } from './record-decisions.ts'
@@ -197,13 +196,7 @@ async function readdress(
   const { merchant } = deps.context
   const shipTo = { ...withdrawal.shipTo }
   const country = shipTo['country'] ?? null
-  const digest = orderDigest({
-    merchant,
-    orderId: order.id,
-    currency: order.currency,
-    shipTo,
-    lines: order.lines.map((line) => ({ lineId: String(line.line), sku: line.sku, qty: line.qty })),
-  })
+  const digest = digestOf(merchant, order, shipTo)
   const moved = await change(tx, readdressOrder, {
     merchant,
     id: order.id,
@@ -213,6 +206,11 @@ async function readdress(
     digest,
   })
   invariant(moved === 1, 'an order with an open withdrawal keeps its revision')
+  const before = digestOf(merchant, order, order.ship_to)
+  invariant(
+    before.equals(order.order_digest),
+    'the lines of an order are those it was decided with',
+  )
   const rules = await currentRules(tx, merchant)
   const { under } = deps
   const quantityMax = order.lines.reduce((max, line) => Math.max(max, line.qty), 0)
@@ -220,8 +218,9 @@ async function readdress(
     { goodsMinor: order.goods_minor, quantityMax, customer: order.customer, country },
     rules.rules,
     {
+      submittedHold: false,
       heldBefore: order.last_verdict !== 'clear',
-      autoApproval: under.autoApproval,
+      approval: under.approval,
     },
   )
   await change(tx, clearOutbox, { merchant, order: order.id })

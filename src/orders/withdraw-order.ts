@@ -72,7 +72,9 @@ const WITHDRAWAL_ROW = {
   revision: 'int4',
   actor: 'text',
   reason: 'text',
-  ship_to: jsonOf<Record<string, string> | null>(),
+  ship_to: jsonOf<Record<string, string> | null>(
+    'written once from a parsed address, and the digest of the new revision covers it',
+  ),
 } as const
 
 const selectOpen = statement({

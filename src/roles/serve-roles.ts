@@ -10,7 +10,12 @@ import {
   startCanaries,
   startFulfillmentWorker,
 } from '#fulfillment/index.ts'
-import { fulfillmentClient, intakeService, startOrdersWorker } from '#orders/index.ts'
+import {
+  fulfillmentClient,
+  intakeService,
+  reviewSchemas,
+  startOrdersWorker,
+} from '#orders/index.ts'
 import type { FirstAttempt } from '#orders/index.ts'
 import { partnerSecrets } from '#partners/index.ts'
 import type { Config, Shutdown } from '#platform/index.ts'
@@ -124,7 +129,12 @@ export async function serveRoles(
     authenticate: authenticator.authenticate,
     log: context.log,
     observe: httpObserver(metrics, routes),
-    about: { title: 'Holdfast', version: BUILD, webhooks: webhookDocuments() },
+    about: {
+      title: 'Holdfast',
+      version: BUILD,
+      webhooks: webhookDocuments(),
+      schemas: reviewSchemas(),
+    },
   })
   shutdown.onShutdown('http', () => http.close())
   shutdown.onShutdown('event streams', async () => streams.close())

@@ -4,6 +4,7 @@ import { createMetrics } from './metrics.ts'
 
 export { eventRefusal, handoverRefusal, METRICS, STAGES } from './metrics-table.ts'
 export type { CounterName, MetricName, MetricRow, Stage } from './metrics-table.ts'
+export type { HoldReasonLabel } from './hold-reasons.ts'
 export type { Collector, Metrics, Sample } from './metrics.ts'
 export { metricsRoutes } from './metrics.http.ts'
 export { httpObserver } from './http-observer.ts'

@@ -1,3 +1,5 @@
+import { HOLD_REASON_LABELS } from './hold-reasons.ts'
+
 /** Where an order can be, as gauges and the console count it. */
 export const STAGES = [
   'awaiting_handover',
@@ -74,6 +76,7 @@ export const CASE_KIND_LABELS = [
   'overdue_dispatch',
   'overdue_recall',
   'overdue_handover',
+  'rules_unread',
   'unmatched_shipment',
   'parcel_without_lines',
   'partial_rejection',
@@ -129,6 +132,12 @@ export const METRICS = {
     type: 'counter',
     unit: 'orders',
     help: 'CLEAR verdicts by rule, not by a person',
+  },
+  holdfast_rule_holds_total: {
+    type: 'counter',
+    unit: 'orders',
+    help: 'HOLD verdicts by rule, by reason; an order with several reasons counts under each',
+    labels: { reason: HOLD_REASON_LABELS },
   },
   holdfast_intake_batches_total: {
     type: 'counter',

@@ -12,7 +12,7 @@ import { awaitDatabase, isUnavailable, openDatabase } from '#platform/index.ts'
 import type { Log } from '#platform/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { reviewKeys } from '#wire/index.ts'
-import { FLAGS } from '#flags/index.ts'
+import { fixedFlags } from '#flags/index.ts'
 import { createTestContext } from '../database.ts'
 
 const [url, masterKeyHex, seed, rateText] = process.argv.slice(2)
@@ -49,7 +49,7 @@ async function startDispatcher(): Promise<void> {
   const prover = sealProver(masterKey)
   await startFulfillmentWorker({
     context,
-    flags: { isOn: (key) => FLAGS[key].initial, version: () => 0 },
+    flags: fixedFlags(),
     secrets: partnerSecrets(context, masterKey),
     outbound: {
       ...outbound,

@@ -12,6 +12,7 @@ test('the generated pages are there to be compared', () => {
     'events.md',
     'flags.md',
     'metrics.md',
+    'review.md',
   ])
 })
 

@@ -35,7 +35,7 @@ const FACTS = {
   attempt: 'int4?',
   last_code: 'text?',
   paused_reason: 'text?',
-  holds: jsonOf<readonly string[]>(),
+  holds: jsonOf<readonly string[]>('built by the statement itself from a column of text[]'),
   amount: 'int8?',
   currency: 'text?',
 } as const

@@ -62,7 +62,7 @@ export const selectShippedLines = statement({
   row: {
     fulfillment_id: 'text',
     generation: 'int4',
-    lines: jsonOf<readonly FulfillmentLine[]>(),
+    lines: jsonOf<readonly FulfillmentLine[]>('written once from a parsed event of a partner'),
   },
   text: `
     select fulfillment_id, generation, lines from fulfillment.shipment

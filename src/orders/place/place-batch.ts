@@ -31,6 +31,8 @@ export type BatchResult = {
   readonly outcomes: ReadonlyMap<PlaceItem, PlaceOutcome>
   readonly refusals: ReadonlyMap<PlaceItem, Refusal>
   readonly mustUndo: boolean
+  /** True if stored rules or flags are not of this build: then no order of the batch was cleared. */
+  readonly isUnread: boolean
   /** The last writes, sent and not yet answered: to be awaited with the commit. */
   readonly written: Promise<unknown>
 }
@@ -72,11 +74,12 @@ export async function placeBatch(
   const priced = priceAll(fresh, products, refusals)
   const { written, reserved } = await reserveAll(tx, merchant, priced, { stock, refusals })
   invariant(gathered.kind === 'asked' || refusals.size === 0, 'nobody is refused on a memory')
+  const isUnread = rules.unread.length > 0 || under.approval === 'rules_unread'
   const placeable = [...priced].filter(([item]) => !refusals.has(item))
   const mustUndo = [...refusals.keys()].some(holdsNames)
   if (mustUndo) {
     await written
-    return { outcomes: new Map(), refusals, mustUndo, written }
+    return { outcomes: new Map(), refusals, mustUndo, written, isUnread }
   }
   const { placed, written: recorded } = writeOrders(tx, deps, placeable, {
     rules,
@@ -92,7 +95,7 @@ export async function placeBatch(
   for (const [item, order] of placed) outcomes.set(item, { kind: 'placed', order })
   for (const [item, order] of known) outcomes.set(item, { kind: 'replayed', order })
   for (const [item, refusal] of refusals) outcomes.set(item, { kind: 'refused', refusal })
-  return { outcomes, refusals, mustUndo: false, written: sent }
+  return { outcomes, refusals, mustUndo: false, written: sent, isUnread }
 }
 
 // A refused order leaves no trace: what it claimed must be rolled back, since guards are never deleted.
@@ -223,7 +226,8 @@ function makeOrder(
     }),
     verdict: review({ goodsMinor: goods, quantityMax, customer, country }, rules, {
       submittedHold,
-      autoApproval: under.autoApproval,
+      heldBefore: false,
+      approval: under.approval,
     }),
     ...promiseOf(isTrusted ? input.ship_by : undefined, nowMs, promise),
   }

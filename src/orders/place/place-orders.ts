@@ -14,6 +14,8 @@ import { loadPlaced } from './load-placed.ts'
 import { placeBatch } from './place-batch.ts'
 import type { WholeFacts } from './gather-facts.ts'
 import { placingMemory } from './placing-memory.ts'
+import { isHoldReason } from '../review.ts'
+import { unreadReporter } from '../watch-rules.ts'
 import type { PlacingMemory } from './placing-memory.ts'
 
 /** What placing needs beside the database. */
@@ -42,12 +44,14 @@ const QUEUE_MAX = 4_096
 /** Opens the lane. Concurrent requests share a transaction; none waits for a timer. */
 export function orderPlacing(deps: PlacingDeps): OrderPlacing {
   const memory = placingMemory(deps.context.clock)
+  const onUnread = unreadReporter(deps.context)
   const lane: BatchLane<PlaceRequest, PlaceOutcome> = batchLane({
     batchMax: BATCH_ORDERS_MAX,
     queueMax: QUEUE_MAX,
     weigh: (request) => request.input.lines.length,
     weightMax: BATCH_LINES_MAX,
-    run: (requests, onCommitSent) => placeOrders(deps, requests, { onCommitSent, memory }),
+    run: (requests, onCommitSent) =>
+      placeOrders(deps, requests, { onCommitSent, memory, onUnread }),
   })
   return {
     place: (request) => lane.submit(request) ?? Promise.resolve(refused(OVERLOADED)),
@@ -66,6 +70,8 @@ export type PlacingRun = {
   readonly onCommitSent?: () => void
   /** What the process remembers; without it everything is asked for. */
   readonly memory?: PlacingMemory
+  /** Called with each batch that was held because stored rules or flags are not of this build. */
+  readonly onUnread?: () => void
 }
 
 /**
@@ -190,7 +196,7 @@ async function runBatch(
 async function tryBatch(
   deps: PlacingDeps,
   batch: readonly PlaceItem[],
-  { onCommitSent, memory }: PlacingRun,
+  { onCommitSent, memory, onUnread }: PlacingRun,
   remembered?: WholeFacts,
 ): Promise<ReadonlyMap<PlaceItem, PlaceOutcome>> {
   let refusals: ReadonlyMap<PlaceItem, Refusal> = new Map()
@@ -198,6 +204,7 @@ async function tryBatch(
   try {
     const place = async (tx: Transaction) => {
       const { outcomes: value, written, ...result } = await placeBatch(tx, deps, batch, decideWith)
+      if (result.isUnread) onUnread?.()
       if (result.mustUndo) {
         refusals = result.refusals
         throw new RunAgain('a refused order had claimed its names')
@@ -205,7 +212,7 @@ async function tryBatch(
       return { value, written }
     }
     const outcomes = await withPipelinedCommit(deps.context.database, place, onCommitSent)
-    countCleared(outcomes)
+    countVerdicts(outcomes)
     return outcomes
   } catch (fault) {
     if (!(fault instanceof RunAgain)) throw fault
@@ -213,11 +220,13 @@ async function tryBatch(
   }
 }
 
-function countCleared(outcomes: ReadonlyMap<PlaceItem, PlaceOutcome>): void {
-  const cleared = [...outcomes.values()].filter(
-    (one) => one.kind === 'placed' && one.order.verdict === 'clear',
-  )
+function countVerdicts(outcomes: ReadonlyMap<PlaceItem, PlaceOutcome>): void {
+  const placed = [...outcomes.values()].flatMap((one) => (one.kind === 'placed' ? [one.order] : []))
+  const cleared = placed.filter((order) => order.verdict === 'clear')
   if (cleared.length > 0) count('order_auto_approved_total', {}, cleared.length)
+  for (const reason of placed.flatMap((order) => order.reasons)) {
+    if (isHoldReason(reason)) count('holdfast_rule_holds_total', { reason })
+  }
 }
 
 function refused(refusal: Refusal): PlaceOutcome {

@@ -86,7 +86,7 @@ export const selectPlaced = statement({
     reference: 'text?',
     currency: 'text',
     total_minor: 'int8',
-    lines: jsonOf<readonly OrderLine[]>(),
+    lines: jsonOf<readonly OrderLine[]>('shown as it stands: nothing is decided by it'),
     verdict: 'text?',
     reasons: 'text[]?',
     ship_by: 'timestamptz?',

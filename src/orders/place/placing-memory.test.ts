@@ -295,6 +295,8 @@ test('an order is priced and refused as it would be if everything had been asked
 const someRules = {
   version: 1,
   rules: INITIAL_RULES,
+  unread: [],
+  stored: { rules: '{}', promise: null },
   promise: { version: 0, handlingDays: 2, workingDays: ['mon'] as const },
   now_ms: 0,
 }

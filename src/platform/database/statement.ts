@@ -11,12 +11,20 @@ type ScalarTypes = {
   jsonb: unknown
 }
 
-/** A jsonb column whose shape our own writer guarantees; the only place where SQL JSON gets a type. */
-export type JsonColumn<T> = { readonly json: true; readonly _shape?: T }
+/** A jsonb column that is trusted to hold `T`; the only place where SQL JSON gets a type. */
+export type JsonColumn<T> = {
+  readonly json: true
+  readonly trustedBecause: string
+  readonly _shape?: T
+}
 
-/** Marks a jsonb result column as holding `T`, because only this code base writes it. */
-export function jsonOf<T>(): JsonColumn<T> {
-  return { json: true }
+/**
+ * Marks a jsonb result column as holding `T` without parsing it, and says why it may be trusted: nothing is decided
+ * by it, or what is decided is proven in another way. Rules, and what another build may have written for this one
+ * to act on, are declared `jsonb` and parsed.
+ */
+export function jsonOf<T>(trustedBecause: string): JsonColumn<T> {
+  return { json: true, trustedBecause }
 }
 
 /** PostgreSQL types as they are declared: `int4`, `text[]`; a trailing `?` means "may be null". */

@@ -10,6 +10,8 @@ export type ApiAbout = {
   readonly version: string
   readonly url?: string
   readonly webhooks?: JsonObject
+  /** Named schemas of the domain, beside those of the house. */
+  readonly schemas?: JsonObject
 }
 
 /** The OpenAPI 3.1 document of these routes, from the very schemas that validate them. */
@@ -32,7 +34,7 @@ export function openApi(routes: readonly AnyRoute[], about: ApiAbout): JsonObjec
         session: { type: 'apiKey', in: 'cookie', name: 'holdfast_session' },
         webhook: { type: 'apiKey', in: 'header', name: 'webhook-signature' },
       },
-      schemas: { Problem: PROBLEM },
+      schemas: { Problem: PROBLEM, ...about.schemas },
     },
   }
 }

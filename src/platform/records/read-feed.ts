@@ -43,7 +43,9 @@ const selectFeed = statement({
     id: 'text',
     subject_id: 'text',
     kind: 'text',
-    data: jsonOf<Readonly<Record<string, unknown>>>(),
+    data: jsonOf<Readonly<Record<string, unknown>>>(
+      'every member is unknown: the reader takes each by its type',
+    ),
     at: 'timestamptz',
     scanned: 'int4',
   },

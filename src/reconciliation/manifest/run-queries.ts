@@ -23,7 +23,7 @@ const selectRuns = statement({
     differing: 'int4',
     adopted: 'int4',
     released: 'int4',
-    differences: jsonOf<readonly Difference[]>(),
+    differences: jsonOf<readonly Difference[]>('shown as it stands: nothing is decided by it'),
     started_at: 'timestamptz',
     finished_at: 'timestamptz',
   },

@@ -73,7 +73,7 @@ export const selectReturnable = statement({
         readonly sku: string
         readonly unit_price_minor: number
       }[]
-    >(),
+    >('written once from parsed input, and the order digest covers it'),
   },
   text: `
     select a.ref, o.id, o.currency, o.lines
