@@ -43,6 +43,11 @@ export function newId(prefix: IdPrefix, nowMs: number = Date.now()): string {
   return `${prefix}_${sortableBase32(bytes)}`
 }
 
+/** The first digits of some bytes in the sortable base32 of ids: five bits each. */
+export function sortableDigits(bytes: Uint8Array, digits: number): string {
+  return sortableBase32(bytes).slice(0, digits)
+}
+
 function sortableBase32(bytes: Uint8Array): string {
   let text = ''
   let bits = 0

@@ -13,7 +13,7 @@ export {
 } from './digest.ts'
 export { canonicalJson } from './canonical-json.ts'
 export type { CanonicalValue } from './canonical-json.ts'
-export { newId } from './ids.ts'
+export { newId, sortableDigits } from './ids.ts'
 export type { IdPrefix } from './ids.ts'
 export { systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'

@@ -3,6 +3,14 @@ import type { RecordLine } from '#wire/index.ts'
 import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 import { lineColumn } from '../fulfillment-statements.ts'
 
+// An id begins with the name of its order (fulfillment-id.ts); earlier ids are the name of none. What was matched
+// is with a partner already, what is open or held keeps back the whole order.
+const NOT_ELSEWHERE = `not exists (
+         select from fulfillment.unknown_fulfillment u
+          where u.merchant_id = f.merchant_id and u.identity = substr(f.id, 5, 26)
+            and u.state <> 'closed'
+            and (u.state <> 'matched' or u.fulfillment_id = f.id))`
+
 /**
  * Locks the open fulfillment orders of a partner whose CLEAR is effective and that nobody holds.
  * Rows that a hold or a withdrawal has in hand are skipped, and looked at again when they are free.
@@ -36,6 +44,7 @@ export const claimOpen = statement({
           where o.merchant_id = f.merchant_id and o.order_id = f.order_id
             and o.revision <> f.revision
             and o.state in ('sealed', 'accepted', 'shipped', 'delivered'))
+       and ${NOT_ELSEWHERE}
      order by f.effective_at, f.id
      limit $limit
        for update of f skip locked`,
