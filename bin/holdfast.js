@@ -2,22 +2,25 @@
 // Runs the command line on the pinned Node, whatever Node started this file: the sources are
 // TypeScript, which the pinned version runs as they are.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { findRuntime } from './runtime.js'
 
 const home = new URL('../', import.meta.url)
-const pinned = fileURLToPath(new URL('node_modules/node/bin/node', home))
 const main = fileURLToPath(new URL('src/cli/main.ts', home))
 // Compiled code is kept beside the packages, not in a shared /tmp: a command starts in half the time.
 const cache = fileURLToPath(new URL('node_modules/.cache/holdfast', home))
-const runtime = existsSync(pinned) ? pinned : process.execPath
+const runtime = findRuntime()
 
-if (runtime === process.execPath || Number(process.versions.node.split('.')[0]) >= 24) {
+if (runtime.refused) {
+  process.stderr.write(`${runtime.refused}\n`)
+  process.exitCode = 1
+} else if (runtime.path === realpathSync(process.execPath)) {
   module.enableCompileCache?.(cache)
   await import('../src/cli/main.ts')
 } else {
-  const child = spawn(runtime, [main, ...process.argv.slice(2)], {
+  const child = spawn(runtime.path, [main, ...process.argv.slice(2)], {
     stdio: 'inherit',
     env: { ...process.env, NODE_COMPILE_CACHE: cache },
   })

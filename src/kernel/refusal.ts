@@ -4,6 +4,7 @@ import { EVENT_REFUSALS } from './refusal-events.ts'
 import { HTTP_REFUSALS } from './refusal-http.ts'
 import { PARTNER_REFUSALS } from './refusal-partners.ts'
 import { RECALL_REFUSALS } from './refusal-recall.ts'
+import { SYSTEM_REFUSALS } from './refusal-system.ts'
 
 /**
  * The one catalogue of refusal codes, for HTTP (RFC 9457 `code`), gRPC (Connect code names), CLI and
@@ -271,18 +272,8 @@ export const REFUSALS = {
   ...RECONCILIATION_REFUSALS,
   ...EVENT_REFUSALS,
   // The house
-  database_unavailable: { http: 503, grpc: 'unavailable', means: 'the database does not answer' },
-  database_schema: {
-    http: 503,
-    grpc: 'failed_precondition',
-    means: 'the schema is not the one this build needs',
-  },
+  ...SYSTEM_REFUSALS,
   ...LAB_REFUSALS,
-  data_dir_busy: {
-    http: 503,
-    grpc: 'failed_precondition',
-    means: 'another live process owns the data directory',
-  },
   overloaded: {
     http: 503,
     grpc: 'resource_exhausted',

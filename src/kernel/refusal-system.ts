@@ -1,0 +1,24 @@
+/** The part of the catalogue that is about what a process stands on; see `refusal.ts`. */
+export const SYSTEM_REFUSALS = {
+  system_unsupported: {
+    http: 500,
+    grpc: 'failed_precondition',
+    means: 'this is not Linux with glibc on x64 or arm64; refused at `npm ci` and by every command',
+  },
+  runtime_missing: {
+    http: 500,
+    grpc: 'failed_precondition',
+    means: 'npm did not install the pinned Node or PostgreSQL: `npm ci` without `--omit=optional`',
+  },
+  database_unavailable: { http: 503, grpc: 'unavailable', means: 'the database does not answer' },
+  database_schema: {
+    http: 503,
+    grpc: 'failed_precondition',
+    means: 'the schema is not the one this build needs',
+  },
+  data_dir_busy: {
+    http: 503,
+    grpc: 'failed_precondition',
+    means: 'another live process owns the data directory',
+  },
+} as const
