@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { route } from '#platform/index.ts'
+import { route, timeText } from '#platform/index.ts'
 import type { Access, AnyRoute, Context, RouteReply } from '#platform/index.ts'
 import { CASE_KINDS } from './case.ts'
 import { caseEntries, findCase, listCases, openCaseTotals } from './case-queries.ts'
@@ -19,7 +19,7 @@ const listQuery = z.strictObject({
   kind: z.enum(CASE_KINDS).optional(),
   owner: name.optional(),
   partner: name.optional(),
-  due_before: z.iso.datetime({ offset: true }).optional(),
+  due_before: timeText.optional(),
   cursor: z.string().max(64).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 })
@@ -77,7 +77,7 @@ const assignRoute = (context: Context): AnyRoute =>
     access: OPERATE,
     audit: { action: 'case.assign' },
     params: idParams,
-    body: z.strictObject({ owner: name, due_at: z.iso.datetime({ offset: true }).optional() }),
+    body: z.strictObject({ owner: name, due_at: timeText.optional() }),
     handle: async ({ params, body, caller, headers }) => {
       const change = { case: params.id, actor: caller.actor, key: headers['idempotency-key'] }
       const dueAt = body.due_at === undefined ? undefined : new Date(body.due_at)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { timeText } from '#platform/index.ts'
 import { orThrow, refuse } from '#kernel/index.ts'
 import {
   assignCase,
@@ -18,10 +19,7 @@ import type { Answer } from './command.ts'
 import { age, money, table, time } from './format-text.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
 
-const moment = z.iso
-  .datetime({ offset: true, error: 'a time as ISO 8601: 2026-11-24T12:00:00Z' })
-  .transform((text) => new Date(text))
-  .optional()
+const moment = timeText.transform((text) => new Date(text)).optional()
 const words = (means: string) => z.string(means).min(1).max(2_000)
 
 /** `cases list|show|assign|note|resolve`. */

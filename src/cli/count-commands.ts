@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { timeText } from '#platform/index.ts'
 import { orThrow, refuse, sha256Hex } from '#kernel/index.ts'
 import { decideCount, findCount, readCountFile, recordCount } from '#reconciliation/index.ts'
 import type { RecordedCount } from '#reconciliation/index.ts'
@@ -23,10 +24,7 @@ export function addCountCommands(group: Command): void {
     input: z.object({
       file: z.string(),
       id: id.optional(),
-      countedAt: z.iso
-        .datetime({ offset: true, error: 'a time as ISO 8601' })
-        .transform((text) => new Date(text))
-        .optional(),
+      countedAt: timeText.transform((text) => new Date(text)).optional(),
     }),
     run: ({ file, id: given, countedAt }) =>
       withInstallation(async ({ context }) => {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { timeText } from '#platform/index.ts'
 import { orThrow } from '#kernel/index.ts'
 import { claimFile, readInvoiceFile, reconcileInvoice } from '#reconciliation/index.ts'
 import type { InvoiceMatch } from '#reconciliation/index.ts'
@@ -22,10 +23,7 @@ export function addInvoiceCommand(group: Command): void {
     input: z.object({
       file: z.string(),
       claimFile: z.string().min(1).optional(),
-      shippedUpto: z.iso
-        .datetime({ offset: true, error: 'a time as ISO 8601' })
-        .transform((text) => new Date(text))
-        .optional(),
+      shippedUpto: timeText.transform((text) => new Date(text)).optional(),
     }),
     run: ({ file, claimFile: out, shippedUpto }) =>
       withInstallation(async ({ context }) => {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow, refuse } from '#kernel/index.ts'
+import { timeText } from '#platform/index.ts'
 import { findOrder } from '#orders/index.ts'
 import { returnOrder, returnsOfOrder } from '#reconciliation/index.ts'
 import type { OrderReturn } from '#reconciliation/index.ts'
@@ -45,7 +46,7 @@ export function addReturnCommands(program: Command): void {
       order: z.string(),
       parts,
       id: z.string('names the return').regex(/^[\x21-\x7e]{1,64}$/, 'printable ASCII, at most 64'),
-      at: z.iso.datetime({ offset: true, error: 'a time as ISO 8601' }).optional(),
+      at: timeText.optional(),
       note: z.string().min(1).max(500).optional(),
     }),
     run: (wish) =>

@@ -1,10 +1,8 @@
-import { accept, refuse } from '#kernel/index.ts'
+import { accept } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
-import { many, transact } from '#platform/index.ts'
-import type { Context, Transaction } from '#platform/index.ts'
+import { transact } from '#platform/index.ts'
+import type { Context } from '#platform/index.ts'
 import { checkRows } from '#platform/files/index.ts'
-import { productsForSkus } from '#catalog/index.ts'
-import { selectLocations } from './location.ts'
 import { readStockRows } from './read-stock-rows.ts'
 import type { StockFileRow } from './read-stock-rows.ts'
 import { recordStock } from './record-stock.ts'
@@ -22,7 +20,7 @@ export type StockImport =
 
 /**
  * Records the documents of a stock file in one transaction: all or none, and again without effect.
- * Refuses `location_unknown` and `sku_unknown` with the line, and what `recordStock` refuses.
+ * Refuses what `recordStock` refuses, with the line and column.
  */
 export async function importStock(
   context: Context,
@@ -45,14 +43,12 @@ export async function recordRows(
 ): Promise<Outcome<Extract<StockImport, { kind: 'applied' }>>> {
   const { merchant } = context
   return transact(context.database, async (tx) => {
-    const known = await checkNames(tx, merchant, rows)
-    if (!known.ok) return known
     let recorded = 0
     const documents = toDocuments(rows, options.kind)
     const negative = new Set<string>()
-    for (const { line, document } of documents) {
+    for (const { own, document } of documents) {
       const outcome = await recordStock(tx, merchant, document, options.actor)
-      if (!outcome.ok) return { ok: false, refusal: { ...outcome.refusal, line } }
+      if (!outcome.ok) return { ok: false, refusal: atRow(outcome.refusal, own) }
       if (outcome.value.wasNew) recorded += 1
       for (const sku of outcome.value.negativeSkus) negative.add(sku)
     }
@@ -65,35 +61,23 @@ export async function recordRows(
   })
 }
 
-async function checkNames(
-  tx: Transaction,
-  merchant: string,
-  rows: readonly StockFileRow[],
-): Promise<Outcome<null>> {
-  const locations = new Set((await many(tx, selectLocations, { merchant })).map((row) => row.id))
-  const skus = [...new Set(rows.map((row) => row.sku))]
-  const products = new Set((await productsForSkus(tx, merchant, skus)).map((row) => row.sku))
-  for (const { line, sku, locationId } of rows) {
-    if (!locations.has(locationId)) {
-      return refuse('location_unknown', `No location ${locationId}.`, { line, field: 'location' })
-    }
-    if (!products.has(sku)) {
-      return refuse('sku_unknown', `${sku} is not in the catalog.`, { line, field: 'sku' })
-    }
-  }
-  return accept(null)
+// The row of a file that a field of a document came from, and the column as the file names it.
+function atRow(refusal: Refusal, rows: readonly StockFileRow[]): Refusal {
+  const [, index, column] = /^lines\[(\d+)\]\.(\w+)$/.exec(refusal.field ?? '') ?? []
+  const line = rows[Number(index ?? 0)]?.line ?? 0
+  return { ...refusal, line, ...(column === undefined ? {} : { field: column }) }
 }
 
 function toDocuments(
   rows: readonly StockFileRow[],
   kind: StockDocument['kind'],
-): readonly { readonly line: number; readonly document: StockDocument }[] {
+): readonly { readonly own: readonly StockFileRow[]; readonly document: StockDocument }[] {
   const byId = Map.groupBy(rows, (row) => row.id)
   return [...byId].map(([id, own]) => {
     const note = own.find((row) => row.note !== undefined)?.note
     const lines = own.map(({ sku, locationId, quantity }) => ({ sku, locationId, quantity }))
     return {
-      line: own[0]?.line ?? 0,
+      own,
       document: { id, kind, lines, ...(note === undefined ? {} : { note }) },
     }
   })

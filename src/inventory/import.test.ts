@@ -125,7 +125,7 @@ test('a stock file is recorded once, document by document', async () => {
 test.each([
   ['a location that nobody has', 'd2,A,nowhere,1', 'location_unknown', 'location'],
   ['a SKU that the catalog lacks', 'd2,NO-SUCH,x,1', 'sku_unknown', 'sku'],
-  ['more than is free', 'd2,A,x,-999', 'stock_insufficient', 'lines[0].quantity'],
+  ['more than is free', 'd2,A,x,-999', 'stock_insufficient', 'quantity'],
   ['another content under an id', 'd0,A,x,2', 'adjustment_conflict', 'id'],
 ])(
   'a stock file with %s is refused by line and nothing of it is kept',

@@ -3,13 +3,10 @@ import { accept } from '#kernel/index.ts'
 import { route, transact } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { listStock } from './availability.ts'
+import { STOCK_NAME, UNITS_MAX } from './check-stock-document.ts'
 import { recordStock } from './record-stock.ts'
 
-const name = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[\x21-\x7e]+$/, 'printable ASCII without spaces')
+const name = z.string().regex(STOCK_NAME, 'printable ASCII without spaces, at most 64 characters')
 const documentBody = z.strictObject({
   id: name,
   kind: z.enum(['receive', 'adjust', 'count']),
@@ -19,7 +16,7 @@ const documentBody = z.strictObject({
       z.strictObject({
         sku: name,
         location: name,
-        quantity: z.int().min(-10_000_000).max(10_000_000),
+        quantity: z.int().min(-UNITS_MAX).max(UNITS_MAX),
       }),
     )
     .min(1)

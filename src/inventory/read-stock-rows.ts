@@ -3,6 +3,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { readCsv, rowRefusal } from '#platform/files/index.ts'
 import type { CsvRow } from '#platform/files/index.ts'
+import { quantityFault, STOCK_NAME } from './check-stock-document.ts'
 import type { StockDocument } from './record-stock.ts'
 
 /** One row of a stock file; rows with the same id that follow each other are one document. */
@@ -15,31 +16,18 @@ export type StockFileRow = {
   readonly note: string | undefined
 }
 
-const UNITS_MAX = 1_000_000_000
-
-const signed = z
-  .string()
-  .regex(/^[+-]?\d{1,10}$/, 'a whole number')
-  .transform(Number)
-
 /** What `quantity` may be: units received, a signed change that is not 0, or what was counted. */
-const QUANTITY = {
-  receive: signed.pipe(z.int().min(1).max(UNITS_MAX)),
-  adjust: signed.pipe(
-    z
-      .int()
-      .min(-UNITS_MAX)
-      .max(UNITS_MAX)
-      .refine((value) => value !== 0, 'a change is not 0'),
-  ),
-  count: signed.pipe(z.int().min(0).max(UNITS_MAX)),
-} as const satisfies Record<StockDocument['kind'], unknown>
+const quantityOf = (kind: StockDocument['kind']) =>
+  z
+    .string()
+    .regex(/^[+-]?\d{1,10}$/, 'a whole number')
+    .transform(Number)
+    .superRefine((value, check) => {
+      const fault = quantityFault(kind, value)
+      if (fault !== undefined) check.addIssue(fault)
+    })
 
-const name = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[\x21-\x7e]+$/, 'printable ASCII without spaces')
+const name = z.string().regex(STOCK_NAME, 'printable ASCII without spaces, at most 64 characters')
 
 /**
  * The rows of a stock file: CSV with the columns `id`, `sku`, `location`, `quantity` and, where it
@@ -97,11 +85,17 @@ export function toStockRow(
   return accept({ line, id, sku, locationId, quantity, note: note === '' ? undefined : note })
 }
 
-const rowOf = (quantity: (typeof QUANTITY)[StockDocument['kind']]) =>
-  z.object({ id: name, sku: name, location: name, quantity, note: z.string().max(500).optional() })
+const rowOf = (kind: StockDocument['kind']) =>
+  z.object({
+    id: name,
+    sku: name,
+    location: name,
+    quantity: quantityOf(kind),
+    note: z.string().max(500).optional(),
+  })
 
 const ROWS = {
-  receive: rowOf(QUANTITY.receive),
-  adjust: rowOf(QUANTITY.adjust),
-  count: rowOf(QUANTITY.count),
+  receive: rowOf('receive'),
+  adjust: rowOf('adjust'),
+  count: rowOf('count'),
 } as const

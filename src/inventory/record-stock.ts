@@ -2,12 +2,14 @@ import { accept, bytesEqual, canonicalJson, refuse, sha256 } from '#kernel/index
 import type { Outcome } from '#kernel/index.ts'
 import { appendAudit, appendEvents, change, many, maybe, statement } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
+import { checkStockDocument } from './check-stock-document.ts'
 import { applyMovements } from './move-stock.ts'
 import { ensureStockRows, lockStock } from './stock-statements.ts'
 
 /**
- * A stock document. `receive` adds units (`quantity` ≥ 0), `adjust` changes them by a signed
- * quantity but never takes what is reserved, `count` sets the physical book to what was counted.
+ * A stock document. `receive` adds units (`quantity` ≥ 1), `adjust` changes them by a signed
+ * quantity that is not 0 and never takes what is reserved, `count` sets the physical book to what was counted
+ * (≥ 0). At most 1,000,000,000 units a line.
  */
 export type StockDocument = {
   readonly id: string
@@ -48,7 +50,8 @@ const selectAdjustment = statement({
 
 /**
  * Records a stock document once. Refuses `adjustment_conflict` where the id was used with other
- * content, `stock_insufficient` where an adjustment would take reserved units; a count never is.
+ * content, `stock_insufficient` where an adjustment would take reserved units (a count never is), and what
+ * `checkStockDocument` refuses: every transport comes through here.
  */
 export async function recordStock(
   tx: Transaction,
@@ -56,6 +59,8 @@ export async function recordStock(
   document: StockDocument,
   actor: string,
 ): Promise<Outcome<RecordedStock>> {
+  const checked = await checkStockDocument(tx, merchant, document)
+  if (!checked.ok) return checked
   const content = sha256(
     canonicalJson({ kind: document.kind, lines: document.lines.map((line) => ({ ...line })) }),
   )

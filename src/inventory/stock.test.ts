@@ -33,7 +33,15 @@ afterAll(() => db.drop())
 const record = (
   document: StockDocument,
 ): Promise<Outcome<{ wasNew: boolean; negativeSkus: readonly string[] }>> =>
-  transact(db.database, (tx) => recordStock(tx, 'main', document, 'test'))
+  transact(db.database, async (tx) => {
+    const skus = document.lines.map(({ sku }) => sku)
+    await upsertProducts(
+      tx,
+      'main',
+      skus.map((sku) => ({ sku, title: sku, priceMinor: 1, currency: 'GBP' })),
+    )
+    return recordStock(tx, 'main', document, 'test')
+  })
 const receive = (sku: string, quantity: number, id = `rcv-${sku}`) =>
   record({ id, kind: 'receive', lines: [{ sku, locationId: 'loc-a', quantity }] })
 const buyLines = (

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { timeText } from '#platform/index.ts'
 
 const sku = z
   .string()
@@ -55,7 +56,7 @@ export const shipToInput = z.strictObject({
  * in UTC. Four digits of a year that PostgreSQL and every partner can read.
  */
 export const shipByInput = z.union(
-  [z.iso.date(), z.iso.datetime({ offset: true })].map((form) =>
+  [z.iso.date(), timeText].map((form) =>
     form.regex(/^2[01]\d\d-/, 'a promise lies between the years 2000 and 2199'),
   ),
   'a date, or a time with its offset, ISO 8601, between the years 2000 and 2199',
@@ -73,7 +74,7 @@ export const orderInput = z.strictObject({
     .max(64)
     .regex(/^[\x21-\x7e]+$/)
     .optional(),
-  placed_at: z.iso.datetime({ offset: true }).optional(),
+  placed_at: timeText.optional(),
   customer: someText(128).nullable().optional(),
   country: z
     .string()

@@ -17,6 +17,7 @@ export {
   withTransaction,
 } from './database/database.ts'
 export type { Database, Transaction } from './database/database.ts'
+export { timeText } from './time-text.ts'
 export { declaredStatements, jsonOf, sqlType, statement } from './database/statement.ts'
 export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
 export { analyzeGrownTable, keepStatistics } from './database/keep-statistics.ts'

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Refusal } from '#kernel/index.ts'
 import { recordSkuAdjustments } from '#inventory/index.ts'
 import type { AdjustmentOutcome, SkuAdjustment } from '#inventory/index.ts'
-import { appendAudit, withTransaction } from '#platform/index.ts'
+import { appendAudit, withTransaction, timeText } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import { checkRows, REFUSALS_KEPT_MAX } from '#platform/files/index.ts'
 import { readNdjson } from './read-ndjson.ts'
@@ -31,7 +31,7 @@ const name = z
 const fileRow = z
   .strictObject({
     adjustment_id: name,
-    at: z.iso.datetime({ offset: true }),
+    at: timeText,
     sku: name,
     delta: z
       .int()

@@ -1,5 +1,6 @@
 // Orders at a partner, and what the partner tells of them, for the tests of parcels.
 import { newId, orThrow } from '#kernel/index.ts'
+import { upsertProducts } from '#catalog/index.ts'
 import { recordStock } from '#inventory/index.ts'
 import { read, withTransaction } from '#platform/index.ts'
 import { fulfillmentChecks } from '../checks.ts'
@@ -145,9 +146,11 @@ export function parcelsOf(house: Warehouse) {
   async function receive(quantity: number): Promise<void> {
     const lines = SKUS.map((sku) => ({ sku, locationId: 'loc-shipco', quantity }))
     const receipt = { id: newId('adj'), kind: 'receive', lines } as const
-    await withTransaction(house.test.database, async (tx) =>
-      orThrow(await recordStock(tx, 'main', receipt, 'test')),
-    )
+    const products = SKUS.map((sku) => ({ sku, title: sku, priceMinor: 100, currency: 'GBP' }))
+    await withTransaction(house.test.database, async (tx) => {
+      await upsertProducts(tx, 'main', products)
+      orThrow(await recordStock(tx, 'main', receipt, 'test'))
+    })
   }
   return {
     receive,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { timeText } from '#platform/index.ts'
 import { parseStrictJson } from '#platform/webhooks/index.ts'
 
 const line = z.object({
@@ -42,7 +43,7 @@ const common = {
   schema: z.literal('holdfast.partner-event/1'),
   partner: z.string(),
   sequence: z.int().min(1),
-  occurred_at: z.iso.datetime({ offset: true }),
+  occurred_at: timeText,
   dispatch_key: z.string().regex(/^hfd1-[a-z2-7]{32}$/),
 }
 

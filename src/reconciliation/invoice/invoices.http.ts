@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { accept } from '#kernel/index.ts'
-import { route } from '#platform/index.ts'
+import { route, timeText } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { reconcileInvoice } from './reconcile-invoice.ts'
 
@@ -9,7 +9,7 @@ const invoiceBody = z.strictObject({
   invoice_id: name,
   partner: name,
   currency: z.string().regex(/^[A-Z]{3}$/, 'ISO 4217'),
-  shipped_upto: z.iso.datetime({ offset: true }).optional(),
+  shipped_upto: timeText.optional(),
   lines: z
     .array(
       z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { timeText } from '#platform/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { readNdjson } from '../read-ndjson.ts'
 import type { FileRow } from '../read-ndjson.ts'
@@ -29,7 +30,7 @@ export const returnCharge = z.strictObject({
 const fileReturn = z
   .strictObject({
     return_id: name,
-    returned_at: z.iso.datetime({ offset: true }),
+    returned_at: timeText,
     customer: z.string().min(1).max(128).nullable().default(null),
     country: z.string().max(2).nullable().optional(),
     country_name: z.string().max(100).nullable().optional(),

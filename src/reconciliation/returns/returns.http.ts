@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { findOrder, idempotencyKey } from '#orders/index.ts'
-import { route } from '#platform/index.ts'
+import { route, timeText } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { returnCharge } from './read-returns.ts'
 import { returnOrder } from './return-order.ts'
@@ -14,7 +14,7 @@ const returnBody = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{1,64}$/, 'printable ASCII without spaces')
     .optional(),
-  returned_at: z.iso.datetime({ offset: true }),
+  returned_at: timeText,
   note: z.string().min(1).max(500).optional(),
   lines: z
     .array(

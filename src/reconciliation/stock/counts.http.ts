@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { accept, refuse } from '#kernel/index.ts'
-import { route } from '#platform/index.ts'
+import { route, timeText } from '#platform/index.ts'
 import type { Access, AnyRoute, Context } from '#platform/index.ts'
 import { decideCount, findCount, listCounts, recordCount } from './count-stock.ts'
 import type { RecordedCount } from './count-stock.ts'
@@ -12,7 +12,7 @@ const name = z.string().regex(/^[\x21-\x7e]{1,64}$/, 'printable ASCII without sp
 const idParams = z.strictObject({ id: name })
 const countBody = z.strictObject({
   id: name,
-  counted_at: z.iso.datetime({ offset: true }).optional(),
+  counted_at: timeText.optional(),
   lines: z
     .array(
       z.strictObject({ sku: name, location: name, counted: z.int().min(0).max(1_000_000_000) }),
@@ -22,7 +22,7 @@ const countBody = z.strictObject({
 })
 const decisionBody = z.strictObject({
   verdict: z.enum(['accept', 'reject']),
-  lines: z.array(z.int().min(1)).min(1).max(10_000).optional(),
+  lines: z.array(z.int().min(1).max(10_000_000)).min(1).max(10_000).optional(),
   reason: z.string().min(1).max(500),
 })
 const BODY_MAX_BYTES = 2 * 1024 * 1024
