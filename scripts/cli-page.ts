@@ -7,8 +7,8 @@ export function cliPage(program: Command): string {
   return [
     '# Command line',
     '',
-    'In a checkout: `npx holdfast`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Errors go to',
-    'standard error as `code: where: what is wrong`; the codes are those of [errors.md](errors.md).',
+    'In a checkout: `npx holdfast`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done but for',
+    'rows that `--skip-bad` passed over or that were refused one by one. Errors go to standard error as `code: where: what is wrong`; the codes are those of [errors.md](errors.md).',
     'Without `HOLDFAST_DATABASE_URL` a command works on the database of the running `holdfast up`, or',
     'starts the embedded one for as long as it runs. It acts as `cli:` and the name of the user.',
     '',

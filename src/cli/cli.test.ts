@@ -4,11 +4,13 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
+import { RefusedError } from '#kernel/index.ts'
 import { createTestContext, createTestDatabase } from '../../tests/database.ts'
 import type { TestDatabase } from '../../tests/database.ts'
 import { stockShop, TEST_MASTER_KEY } from '../../tests/shop.ts'
 import { tempFile } from '../../tests/temp-file.ts'
 import { runCli, startCli } from './cli.fixture.ts'
+import { refusalLine } from './print-answer.ts'
 import { holdfastProgram } from './program.ts'
 
 let db: TestDatabase
@@ -104,7 +106,19 @@ describe('wrong usage', () => {
     ['no number of orders', ['generate', 'orders'], '--count'],
   ])('is told by name, before anything is opened: %s', async (_, args, field) => {
     const parsing = holdfastProgram().parseAsync(['node', 'holdfast', ...args])
-    await expect(parsing).rejects.toMatchObject({ refusal: { code: 'usage_invalid', field } })
+    const fault: unknown = await parsing.catch((thrown: unknown) => thrown)
+    const line = fault instanceof RefusedError ? refusalLine(fault.refusal) : String(fault)
+    expect(line).toMatch(/^usage_invalid: /)
+    expect(line).toContain(field)
+  })
+
+  test.each([
+    [['orders', 'cancel', 'x'], '--reason <text> is needed: it says why.'],
+    [['api-keys', 'create', 'k'], '--scopes <names> is needed: it names what the key may do.'],
+    [['generate', 'orders'], '--count <n> is needed: '],
+  ])('%j says which option is needed, and what for', async (args, words) => {
+    const parsing = holdfastProgram().parseAsync(['node', 'holdfast', ...args])
+    await expect(parsing).rejects.toThrow(`usage_invalid: ${words}`)
   })
 
   test('a group alone shows its commands and exits with 2', async () => {
@@ -169,7 +183,8 @@ describe('refusals', () => {
     expect(stderr).toBe('row_invalid: line 2, currency: ISO 4217\n')
     expect(await placed()).toBe(before)
     const skipped = await run('import', 'orders', path, '--skip-bad')
-    expect(skipped.code).toBe(0)
+    expect(skipped.code).toBe(3)
+    expect(skipped.stdout).toContain('Bad rows passed over: 1.')
     expect(await placed()).toBe(before + 1)
   })
 })

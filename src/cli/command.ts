@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Option } from 'commander'
 import { z } from 'zod'
 import { invariant, refuse, RefusedError } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
@@ -11,6 +12,8 @@ export type Answer = {
   readonly text: string
   /** True where something was refused or a check failed: the exit code is 1. */
   readonly isRefused?: boolean
+  /** True where the rest was done as asked although some was refused: the exit code is 3. */
+  readonly isPartial?: boolean
   /** Told on standard error, one a line. */
   readonly refusals?: readonly Refusal[]
   /** True where the process goes on (`up`, `serve`) after the answer. */
@@ -54,7 +57,7 @@ export function addCommand<T>(parent: Command, spec: CommandSpec<T>): void {
   command.action(async () => {
     const answer = await spec.run(readInput(command, spec.input))
     printAnswer(answer, command.opts()['json'] === true)
-    process.exitCode = answer.isRefused ? 1 : 0
+    process.exitCode = answer.isRefused ? 1 : answer.isPartial ? 3 : 0
     staysUp ||= answer.staysUp ?? false
   })
 }
@@ -76,11 +79,21 @@ function readInput<T>(command: Command, input: z.ZodType<T>): T {
   const [issue] = parsed.error.issues
   invariant(issue, 'a refused input has an issue')
   const name = String(issue.path[0] ?? '')
+  const option = command.options.find((one) => one.attributeName() === name)
+  if (option && given[name] === undefined) {
+    throw new RefusedError(refuse('usage_invalid', missingOption(option, issue.message)).refusal)
+  }
   const isArgument = command.registeredArguments.some((one) => one.name() === name)
   const field = isArgument
     ? name
     : `--${name.replaceAll(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)}`
   throw new RefusedError(refuse('usage_invalid', issue.message, { field }).refusal)
+}
+
+// The schema of a needed option says what it is for (`says why`); without such words its help does.
+function missingOption({ flags, description }: Option, message: string): string {
+  const means = message.startsWith('Invalid input') ? `: ${description}` : `: it ${message}`
+  return `${flags.replace(/^-\w, /, '')} is needed${means}.`
 }
 
 /** A whole number within bounds, given as text. */

@@ -40,7 +40,12 @@ export function addImportCommands(program: Command): void {
     usage: 'orders <file>',
     summary: 'orders from an NDJSON file, plain or gzip; cut short, it goes on where it stopped',
     example: 'holdfast import orders orders.ndjson.gz',
-    options: [['--skip-bad', 'pass over bad rows instead of refusing the whole file']],
+    options: [
+      [
+        '--skip-bad',
+        'pass over bad rows instead of refusing the whole file; exits with 3 where any row was not placed',
+      ],
+    ],
     input: z.object({ file: z.string(), skipBad: z.boolean().default(false) }),
     run: ({ file, skipBad }) =>
       withInstallation(async ({ placing }, signal) => {
@@ -143,6 +148,7 @@ function orderImportAnswer(done: OrderImport, skipBad: boolean): Answer {
     json: done,
     text: `${begin}Placed: ${placed} (${held} held, ${cleared} cleared). Known before: ${known}.${end}`,
     isRefused: done.kind === 'stopped' || (refused > 0 && !skipBad),
+    isPartial: refused + bad > 0,
     refusals,
   }
 }

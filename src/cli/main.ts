@@ -5,7 +5,7 @@ import { isStayingUp } from './command.ts'
 import { refusalLine } from './print-answer.ts'
 import { holdfastProgram } from './program.ts'
 
-// Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Never a stack trace.
+// Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done but for some rows. Never a stack trace.
 process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
   // The reader of a pipe left (`| head`): there is nobody to tell.
   process.exit(fault.code === 'EPIPE' ? 0 : 1)

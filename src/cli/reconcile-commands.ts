@@ -73,7 +73,6 @@ async function compareAll(
 function runsAnswer(runs: readonly ShipmentRun[]): Answer {
   const lines = runs.map((one) => {
     const { lost, phantom, shipment, content, recalled, refused } = one.counts
-    const other = shipment + content + recalled + refused
     const result = one.code === null ? one.result : `${one.result}: ${one.code}`
     return [
       one.partner,
@@ -84,7 +83,10 @@ function runsAnswer(runs: readonly ShipmentRun[]): Answer {
       one.pending,
       lost,
       phantom,
-      other,
+      shipment,
+      content,
+      recalled,
+      refused,
       one.adopted,
       one.released,
     ]
@@ -99,7 +101,10 @@ function runsAnswer(runs: readonly ShipmentRun[]): Answer {
       'PENDING',
       'LOST',
       'PHANTOM',
-      'OTHER',
+      'SHIPMENT',
+      'CONTENT',
+      'RECALLED',
+      'REFUSED',
       'ADOPTED',
       'RELEASED',
     ],

@@ -1,3 +1,5 @@
+import { ORDER_PARTS_MAX } from '#wire/index.ts'
+
 /** One line of demand. `lineNo` counts from 1; one SKU may stand on several lines. */
 export type DemandLine = { readonly lineNo: number; readonly sku: string; readonly qty: number }
 
@@ -24,6 +26,8 @@ export function copyFree(free: FreeStock): FreeStock {
 export type AllocationResult =
   | { readonly kind: 'allocated'; readonly allocations: readonly Allocation[] }
   | { readonly kind: 'short'; readonly lines: readonly ShortLine[] }
+  /** The order would have to be split into more parts than a hand-over can carry. */
+  | { readonly kind: 'scattered'; readonly parts: number }
 
 /**
  * Allocates one order. A single location that can fill it all is preferred (the one that keeps the
@@ -49,6 +53,7 @@ export function allocate(
     single === undefined
       ? split(lines, free)
       : lines.map((line) => ({ ...line, locationId: single }))
+  if (allocations.length > ORDER_PARTS_MAX) return { kind: 'scattered', parts: allocations.length }
   for (const one of allocations) {
     const byLocation = free.get(one.sku)
     byLocation?.set(one.locationId, (byLocation.get(one.locationId) ?? 0) - one.qty)

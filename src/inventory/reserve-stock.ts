@@ -2,6 +2,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { many } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
+import { ORDER_PARTS_MAX } from '#wire/index.ts'
 import { allocate } from './allocate.ts'
 import type { Allocation, DemandLine, FreeStock } from './allocate.ts'
 import { lockStock, takeStock } from './stock-statements.ts'
@@ -25,7 +26,7 @@ export type Reserved = {
 
 /**
  * Reserves whole orders in the order given, each fully or not at all: `insufficient_stock` names the
- * short lines, `sku_quarantined` the SKU. Set-based: one lock, one update, one ledger insert a batch.
+ * short lines, `sku_quarantined` the SKU, `order_too_large` too many parts. Set-based: one lock, one update, one ledger insert a batch.
  */
 export async function reserveStock(
   tx: Transaction,
@@ -101,6 +102,13 @@ function reserveOne(
   }
   const result = allocate(request.lines, free, request.maySplit)
   if (result.kind === 'allocated') return accept(result.allocations)
+  if (result.kind === 'scattered') {
+    return refuse(
+      'order_too_large',
+      `The stock of this order lies in ${result.parts} parts at several locations; ${ORDER_PARTS_MAX} can be handed over. Split the order.`,
+      { field: 'lines', meta: { parts: result.parts, parts_max: ORDER_PARTS_MAX } },
+    )
+  }
   const [first] = result.lines
   return refuse(
     'insufficient_stock',

@@ -1,5 +1,10 @@
 /** The part of the catalogue that is about events, of partners and our own; see `refusal.ts`. */
 export const EVENT_REFUSALS = {
+  streams_full: {
+    http: 429,
+    grpc: 'resource_exhausted',
+    means: 'this key or person has as many event streams open as it may; close one first',
+  },
   // Inbound partner events
   signature_invalid: {
     http: 401,

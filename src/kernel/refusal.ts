@@ -99,6 +99,11 @@ export const REFUSALS = {
     grpc: 'already_exists',
     means: 'the merchant reference exists with other content',
   },
+  order_too_large: {
+    http: 422,
+    grpc: 'invalid_argument',
+    means: 'the order fits no dispatch of one partner, or is split over too many locations',
+  },
   product_unknown: {
     http: 422,
     grpc: 'invalid_argument',

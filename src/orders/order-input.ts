@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { timeText } from '#platform/index.ts'
+import { ORDER_LINES_MAX } from '#wire/index.ts'
 
 const sku = z
   .string()
@@ -82,7 +83,7 @@ export const orderInput = z.strictObject({
     .nullable()
     .optional(),
   currency: z.string().regex(/^[A-Z]{3}$/, 'ISO 4217'),
-  lines: z.array(orderLineInput).min(1).max(1_000),
+  lines: z.array(orderLineInput).min(1).max(ORDER_LINES_MAX),
   charges: z.array(chargeInput).max(100).optional(),
   ship_to: shipToInput.optional(),
   ship_by: shipByInput.optional(),

@@ -3,6 +3,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { readLines, rowRefusal } from '#platform/files/index.ts'
 import { parseStrictJson } from '#platform/webhooks/index.ts'
+import { checkOrderSize } from '#wire/index.ts'
 import { orderInput } from './order-input.ts'
 import type { OrderInput } from './order-input.ts'
 import { contentSha256 } from './place/place-request.ts'
@@ -22,7 +23,7 @@ const fileRow = orderInput.extend({
 
 /**
  * The orders of an NDJSON file, plain or gzip, one a line; empty lines are passed over. A bad line
- * is refused with its number and field (`row_invalid`) and the next one follows. `goods_minor`, where
+ * is refused with its number and field (`row_invalid`, `order_too_large`) and the next one follows. `goods_minor`, where
  * given, must be the sum over the lines. Other content under an `order_id` names both lines.
  */
 export async function* readOrders(path: string): AsyncGenerator<Outcome<OrderFileRow>> {
@@ -63,6 +64,8 @@ function toRow(line: number, text: string): Outcome<OrderFileRow> {
   const parsed = fileRow.safeParse(json.value)
   if (!parsed.success) return rowRefusal(line, parsed.error)
   const { country_name: _, goods_minor: goods, ...input } = parsed.data
+  const size = checkOrderSize(input.lines)
+  if (!size.ok) return { ok: false, refusal: { ...size.refusal, line } }
   const sum = input.lines.reduce((total, one) => total + one.qty * (one.unit_price_minor ?? 0), 0)
   if (goods !== undefined && goods !== sum) {
     return refuse('row_invalid', `goods_minor is ${goods}, but the lines sum up to ${sum}.`, {

@@ -1,4 +1,6 @@
 import { Readable } from 'node:stream'
+import { accept, refuse } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
 import type { EventName } from './event-catalog.ts'
 import type { FeedCursor } from './feed-cursor.ts'
@@ -7,14 +9,20 @@ import { listEvents } from './list-events.ts'
 
 /** The open server-sent event streams of a process. */
 export type EventStreams = {
-  /** Undefined where as many are open as may be. */
-  readonly open: (from: FeedCursor, names: ReadonlySet<EventName>) => Readable | undefined
+  /** Refuses `streams_full` where the caller has as many open as it may, `overloaded` where all have. */
+  readonly open: (
+    actor: string,
+    from: FeedCursor,
+    names: ReadonlySet<EventName>,
+  ) => Outcome<Readable>
   readonly count: () => number
   /** Ends every stream: a reader comes again with the id of the last event it got. */
   readonly close: () => void
 }
 
-const STREAMS_MAX = 32
+/** Streams that may be open in one process, and of one caller: a key or a person. */
+export const STREAMS_MAX = 32
+export const STREAMS_OF_CALLER_MAX = 4
 const PAGE = 200
 const POLL_MS = 500
 const HEARTBEAT_MS = 15_000
@@ -26,20 +34,25 @@ export function eventStreams(
   context: Pick<Context, 'database' | 'merchant' | 'clock'>,
   { pollMs = POLL_MS, lifeMs = LIFE_MS }: { pollMs?: number; lifeMs?: number } = {},
 ): EventStreams {
-  const open = new Map<Readable, AbortController>()
+  const open = new Map<Readable, { readonly ending: AbortController; readonly actor: string }>()
   return {
-    open: (from, names) => {
-      if (open.size >= STREAMS_MAX) return undefined
+    open: (actor, from, names) => {
+      if ([...open.values()].filter((one) => one.actor === actor).length >= STREAMS_OF_CALLER_MAX) {
+        return refuse('streams_full', `A caller has at most ${STREAMS_OF_CALLER_MAX} streams open.`)
+      }
+      if (open.size >= STREAMS_MAX) {
+        return refuse('overloaded', 'As many streams are open as may be.')
+      }
       const ending = new AbortController()
       const frames = framesOf(context, { from, names, pollMs, lifeMs, ending: ending.signal })
       const stream = streamOf(frames, ending)
-      open.set(stream, ending)
+      open.set(stream, { ending, actor })
       stream.once('close', () => open.delete(stream))
-      return stream
+      return accept(stream)
     },
     count: () => open.size,
     close: () => {
-      for (const ending of open.values()) ending.abort()
+      for (const { ending } of open.values()) ending.abort()
     },
   }
 }

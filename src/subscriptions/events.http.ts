@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { accept, refuse } from '#kernel/index.ts'
+import { accept } from '#kernel/index.ts'
 import { route } from '#platform/index.ts'
 import type { AnyRoute, Context } from '#platform/index.ts'
 import { EVENT_NAMES } from './event-catalog.ts'
@@ -59,14 +59,14 @@ const streamRoute = (context: Context, streams: EventStreams): AnyRoute =>
     access: { kind: 'scope', scope: 'events:read' },
     audit: { none: 'read' },
     query: z.strictObject({ after, kinds: names }),
-    handle: async ({ query, headers }) => {
+    handle: async ({ query, headers, caller }) => {
       const from = await openFeed(context, headers['last-event-id'] ?? query.after)
       if (!from.ok) return from
-      const stream = streams.open(from.value, wanted(query.kinds))
-      if (!stream) return refuse('overloaded', 'As many streams are open as may be.')
+      const stream = streams.open(caller.actor, from.value, wanted(query.kinds))
+      if (!stream.ok) return stream
       return accept({
         status: 200,
-        body: stream,
+        body: stream.value,
         contentType: 'text/event-stream; charset=utf-8',
         headers: { 'x-accel-buffering': 'no' },
       })

@@ -5,6 +5,7 @@ import { SCOPES } from '#platform/index.ts'
 import { startHttpServer } from '#platform/http/index.ts'
 import type { HttpServer } from '#platform/http/index.ts'
 import { silentLog } from '../../tests/database.ts'
+import { STREAMS_MAX, STREAMS_OF_CALLER_MAX } from './event-stream.ts'
 import { eventStreams, subscriptionAdminRoutes } from './index.ts'
 import type { EventStreams } from './index.ts'
 import { cancelled, eventually, MASTER_KEY, openShop } from './receiver.fixture.ts'
@@ -155,17 +156,24 @@ test('a stream that breaks off goes on behind the last event id', async () => {
   await eventually(() => expect(streams.count()).toBe(0))
 })
 
-test('no more streams than may be are open', async () => {
-  const opened = Array.from({ length: 32 }, async () => {
+test('no caller holds all the streams, and no more than may be are open', async () => {
+  const endings: AbortController[] = []
+  const openAs = async (actor: string) => {
     const ending = new AbortController()
-    await fetch(`${server.url}/admin/events/stream?after=latest`, { signal: ending.signal })
-    return ending
-  })
-  const endings = await Promise.all(opened)
-  expect(await call('GET', '/admin/events/stream?after=latest')).toMatchObject({
-    status: 503,
-    json: { code: 'overloaded' },
-  })
+    endings.push(ending)
+    const headers = { 'x-actor': actor }
+    const url = `${server.url}/admin/events/stream?after=latest`
+    const response = await fetch(url, { signal: ending.signal, headers })
+    const code = response.ok ? '' : /"code":"(\w+)"/.exec(await response.text())?.[1]
+    return { status: response.status, code }
+  }
+  const callers = STREAMS_MAX / STREAMS_OF_CALLER_MAX
+  for (let number = 0; number < callers; number += 1) {
+    const mine = Array.from({ length: STREAMS_OF_CALLER_MAX }, () => openAs(`key:${number}`))
+    expect((await Promise.all(mine)).map((one) => one.status)).toEqual(mine.map(() => 200))
+    expect(await openAs(`key:${number}`)).toEqual({ status: 429, code: 'streams_full' })
+  }
+  expect(await openAs('key:another')).toEqual({ status: 503, code: 'overloaded' })
   for (const ending of endings) ending.abort()
   await eventually(() => expect(streams.count()).toBe(0))
 })

@@ -26,6 +26,16 @@ export { internalToken, isInternalCaller } from './internal-token.ts'
 export { handOverReader } from './open-hand-over.ts'
 export type { OpenedHandOver } from './open-hand-over.ts'
 export { orderDigest } from './order-digest.ts'
+export {
+  checkOrderSize,
+  fitsSealedBody,
+  ORDER_LINES_MAX,
+  ORDER_PARTS_MAX,
+  SEALED_BYTES_MAX,
+  SEALED_FRAME_BYTES,
+  SEALED_ORDER_REST_BYTES,
+  sealedLinesBytes,
+} from './order-size.ts'
 export { sealHandOver } from './seal-hand-over.ts'
 export type { SealedHandOver } from './seal-hand-over.ts'
 export { settleVerdict } from './settle-verdict.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { planBatches } from './plan-batch.ts'
-import { contentDigest, sealBody, SEALED_BYTES_MAX } from './seal-body.ts'
+import { planBatches, restBytes } from './plan-batch.ts'
+import { checkOrderSize, SEALED_BYTES_MAX, SEALED_ORDER_REST_BYTES } from '#wire/index.ts'
+import { contentDigest, sealBody } from './seal-body.ts'
 import type { SealableOrder } from './seal-body.ts'
 
 const orderOf = (number: number, lines = 1, name = 'Ada'): SealableOrder => ({
@@ -86,4 +87,56 @@ test.each([
   ['a field that nobody knows', { hold_for_review: true }],
 ])('an order with %s cannot be sealed', (_, change) => {
   expect(() => sealed([{ ...orderOf(1), ...change }])).toThrow('invariant')
+})
+
+const ordered = fc.array(
+  fc.record({
+    sku: fc.stringMatching(/^[\x21-\x7e]{1,64}$/),
+    qty: fc.integer({ min: 1, max: 1_000_000 }),
+  }),
+  { minLength: 1, maxLength: 60 },
+)
+// The same lines over and over, so that orders of all sizes around the limit are made quickly.
+const manyLines = fc
+  .tuple(ordered, fc.integer({ min: 1, max: 5_000 }))
+  .map(([some, count]) =>
+    Array.from({ length: count }, (_, at) => some[at % some.length] ?? { sku: 'A', qty: 1 }),
+  )
+const units = (max: number) =>
+  fc.string({ unit: fc.constantFrom('a', '"', '\\', '€'), maxLength: max })
+const address = fc.record({
+  name: units(200),
+  street: units(400),
+  city: units(200),
+  region: units(200),
+  postal_code: units(32),
+  country: fc.constant('GB'),
+  phone: units(64),
+  email: units(320),
+})
+
+test('an order that intake takes is never too large for a batch, however it is split', () => {
+  fc.assert(
+    fc.property(manyLines, address, fc.nat(), (lines, shipTo, seed) => {
+      const whole: SealableOrder = {
+        fulfillmentId: `ful_${'z'.repeat(60)}`,
+        generation: 2_147_483_647,
+        decisionId: 'r'.repeat(128),
+        shipTo,
+        shipBy: '2199-12-31T23:59:59Z',
+        lines: lines.map(({ sku, qty }, at) => ({ line_id: String(at + 1), sku, qty })),
+      }
+      expect(restBytes(whole)).toBeLessThanOrEqual(SEALED_ORDER_REST_BYTES)
+      // Some lines at this partner, and of some of them only a part.
+      const part = whole.lines
+        .filter((_, at) => (at + seed) % 3 !== 0)
+        .map(({ line_id, sku, qty }) => ({ line_id, sku, qty: Math.ceil(qty / (1 + (seed % 2))) }))
+      const orders = part.length > 0 ? [whole, { ...whole, lines: part }] : [whole]
+      if (!checkOrderSize(lines).ok) return
+      expect(planBatches(orders).tooLarge).toEqual([])
+      const bytes = sealed([whole], 9_007_199_254_740_991).bytes.length
+      expect(bytes).toBeLessThanOrEqual(SEALED_BYTES_MAX)
+    }),
+    { numRuns: 40 },
+  )
 })

@@ -1,5 +1,6 @@
 import { canonicalJson } from '#kernel/index.ts'
-import { BATCH_ORDERS_MAX, orderContent, SEALED_BYTES_MAX } from './seal-body.ts'
+import { SEALED_BYTES_MAX, SEALED_FRAME_BYTES, sealedLinesBytes } from '#wire/index.ts'
+import { BATCH_ORDERS_MAX, orderContent } from './seal-body.ts'
 import type { SealableOrder } from './seal-body.ts'
 
 /** Which orders go together, and which are too large to go at all. */
@@ -8,8 +9,6 @@ export type BatchPlan<T extends SealableOrder> = {
   readonly tooLarge: readonly T[]
 }
 
-/** Room for the fields around the orders: key, digest, batch id, numbers and punctuation. */
-const FRAME_BYTES = 1_024
 /** `"order_key":"hfo1-…",` and the comma between two orders. */
 const ORDER_KEY_BYTES = 64
 
@@ -26,10 +25,10 @@ export function planBatches<T extends SealableOrder>(
 ): BatchPlan<T> {
   const batches: T[][] = []
   const tooLarge: T[] = []
-  const room = limits.bytesMax - FRAME_BYTES
+  const room = limits.bytesMax - SEALED_FRAME_BYTES
   let held = Number.POSITIVE_INFINITY
   for (const order of orders) {
-    const bytes = Buffer.byteLength(canonicalJson(orderContent(order))) + ORDER_KEY_BYTES
+    const bytes = sealedLinesBytes(order.lines) + restBytes(order)
     if (bytes > room) {
       tooLarge.push(order)
       continue
@@ -44,4 +43,10 @@ export function planBatches<T extends SealableOrder>(
     }
   }
   return { batches, tooLarge }
+}
+
+/** Bytes of one order in a sealed body beside its lines, its order key and a comma included. */
+export function restBytes(order: SealableOrder): number {
+  const rest = { ...orderContent(order), lines: [] }
+  return Buffer.byteLength(canonicalJson(rest)) + ORDER_KEY_BYTES
 }

@@ -78,14 +78,14 @@ function stands(one: Claimed, content: Content, decision: Decision): boolean {
 
 /** Every line is one of the order that was decided on, with the units allocated to this location. */
 function isWithinOrder(one: Claimed, content: Content): boolean {
-  return one.lines.every((line) =>
-    content.lines.some(
-      (ordered) =>
-        String(ordered.line) === line.line_id &&
-        ordered.sku === line.sku &&
-        ordered.allocations.some(
-          (given) => given.locationId === one.location_id && given.qty === line.qty,
-        ),
-    ),
-  )
+  const byLine = new Map(content.lines.map((ordered) => [String(ordered.line), ordered]))
+  return one.lines.every((line) => {
+    const ordered = byLine.get(line.line_id)
+    return (
+      ordered?.sku === line.sku &&
+      ordered.allocations.some(
+        (given) => given.locationId === one.location_id && given.qty === line.qty,
+      )
+    )
+  })
 }

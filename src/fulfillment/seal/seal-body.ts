@@ -3,8 +3,6 @@ import { canonicalJson, invariant, sha256 } from '#kernel/index.ts'
 import type { CanonicalValue } from '#kernel/index.ts'
 import { idempotencyKey, orderKey } from '../idempotency-key.ts'
 
-/** The hard limit of one sealed body: 512 KiB. */
-export const SEALED_BYTES_MAX = 512 * 1024
 /** Fulfillment orders in one batch. */
 export const BATCH_ORDERS_MAX = 100
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { timeText } from '#platform/index.ts'
+import { ORDER_LINES_MAX } from '#wire/index.ts'
 import { parseStrictJson } from '#platform/webhooks/index.ts'
 
 const line = z.object({
@@ -27,7 +28,7 @@ const shipment = z.object({
   carrier: z.string().max(128).optional(),
   tracking_number: z.string().max(128).optional(),
   /** Without them nobody knows what is in the parcel: a person looks. */
-  lines: z.array(parcelLine).max(1_000).refine(onceEach).default([]),
+  lines: z.array(parcelLine).max(ORDER_LINES_MAX).refine(onceEach).default([]),
 })
 
 const shortage = z.object({
@@ -36,7 +37,7 @@ const shortage = z.object({
     .string()
     .regex(/^[a-z0-9_]{1,64}$/)
     .default('short'),
-  lines: z.array(line).min(1).max(1_000).refine(onceEach),
+  lines: z.array(line).min(1).max(ORDER_LINES_MAX).refine(onceEach),
 })
 
 const common = {

@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { allocate, copyFree } from '#inventory/index.ts'
 import type { SellableStock } from '#inventory/index.ts'
+import { checkOrderSize } from '#wire/index.ts'
 import type { RuleSet } from '../rule-set.ts'
 import type { Facts, WholeFacts } from './gather-facts.ts'
 import { skusOf } from './place-item.ts'
@@ -111,9 +112,11 @@ export function placingMemory(clock: Clock): PlacingMemory {
   }
 }
 
-// A reference may have been sent before, as a file that is imported again; a checkout gives back first.
+// A reference may have been sent before, as a file that is imported again; a checkout gives back first. What
+// is too large is refused, and nobody is refused on a memory.
 function isPlain({ reference, request, isKnown }: PlaceItem): boolean {
-  return reference === null && !request.checkoutId && !isKnown
+  const mayBeNew = reference === null && !request.checkoutId && !isKnown
+  return mayBeNew && checkOrderSize(request.input.lines).ok
 }
 
 function isInCurrency(

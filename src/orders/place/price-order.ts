@@ -1,5 +1,6 @@
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { checkOrderSize } from '#wire/index.ts'
 import type { OrderLine } from '../order-line.ts'
 import type { PlaceRequest } from './place-request.ts'
 
@@ -13,13 +14,15 @@ export type SellableProduct = {
 
 /**
  * Numbers and prices the lines: a trusted caller's price where given, the catalog's otherwise.
- * Refuses `product_unknown` (not in the catalog, or not for sale) and a currency that is not the
- * product's own.
+ * Refuses `order_too_large`, `product_unknown` (not in the catalog, or not for sale) and a currency that
+ * is not the product's own.
  */
 export function priceOrder(
   request: PlaceRequest,
   products: ReadonlyMap<string, SellableProduct>,
 ): Outcome<readonly OrderLine[]> {
+  const size = checkOrderSize(request.input.lines)
+  if (!size.ok) return size
   const lines: OrderLine[] = []
   for (const [index, line] of request.input.lines.entries()) {
     const product = products.get(line.sku)

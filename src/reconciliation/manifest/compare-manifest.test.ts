@@ -76,3 +76,15 @@ test.each([
 ] as const)('%o of ours and %o of theirs agree', (ours, theirs) => {
   expect(kindsOf([own(ours)], [entry(theirs)])).toEqual([])
 })
+
+test('a difference shows what differs on either side, not two states that are alike', () => {
+  const shown = (ours: Partial<OurDispatch>, theirs: Partial<ManifestEntry>) =>
+    compareManifest([own(ours)], [entry(theirs)]).differences.map((one) => [one.ours, one.theirs])
+  expect(shown({}, { sequence: 7 })).toEqual([['accepted: sequence 1', 'accepted: sequence 7']])
+  expect(shown({}, { content_sha256: 'cd'.repeat(32), revision: 2 })).toEqual([
+    ['accepted: content ab, revision 1', 'accepted: content cdcdcdcdcdcd, revision 2'],
+  ])
+  expect(shown({ shipped: 1 }, { state: 'shipped' })).toEqual([
+    ['accepted, 1 of 2 shipped', 'shipped'],
+  ])
+})

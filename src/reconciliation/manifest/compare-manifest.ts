@@ -107,7 +107,33 @@ function differenceOf(
     subject: `${name}:${own?.id ?? key}`,
     key,
     sequence: entry?.sequence ?? own?.sequence ?? 0,
-    ours: own?.state ?? null,
-    theirs: entry?.state ?? null,
+    ...sidesOf(kind, own, entry),
   }
+}
+
+/** Either side in words: its state, and for the same key with other content each member that differs. */
+function sidesOf(
+  kind: Difference['kind'],
+  own: OurDispatch | undefined,
+  entry: ManifestEntry | undefined,
+): Pick<Difference, 'ours' | 'theirs'> {
+  if (!own || !entry) return { ours: own?.state ?? null, theirs: entry?.state ?? null }
+  if (kind === 'shipment') {
+    const ours = `${own.state}, ${own.shipped} of ${own.orders} shipped`
+    return { ours, theirs: entry.state }
+  }
+  if (kind !== 'content') return { ours: own.state, theirs: entry.state }
+  const members: readonly (readonly [
+    name: string,
+    ours: string | number,
+    theirs: string | number,
+  ])[] = [
+    ['content', own.content_sha256.slice(0, 12), entry.content_sha256.slice(0, 12)],
+    ['batch', own.batch_id, entry.batch],
+    ['revision', own.revision, entry.revision],
+    ['sequence', own.sequence, entry.sequence],
+  ]
+  const other = members.filter(([, ours, theirs]) => ours !== theirs)
+  const text = (side: 1 | 2): string => other.map((one) => `${one[0]} ${one[side]}`).join(', ')
+  return { ours: `${own.state}: ${text(1)}`, theirs: `${entry.state}: ${text(2)}` }
 }

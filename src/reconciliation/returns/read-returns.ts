@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { timeText } from '#platform/index.ts'
+import { ORDER_LINES_MAX } from '#wire/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { readNdjson } from '../read-ndjson.ts'
 import type { FileRow } from '../read-ndjson.ts'
@@ -35,7 +36,7 @@ const fileReturn = z
     country: z.string().max(2).nullable().optional(),
     country_name: z.string().max(100).nullable().optional(),
     currency: z.string().regex(/^[A-Z]{3}$/, 'ISO 4217'),
-    lines: z.array(line).max(1_000),
+    lines: z.array(line).max(ORDER_LINES_MAX),
     charges: z.array(returnCharge).max(100).default([]),
   })
   .refine((row) => row.lines.length + row.charges.length > 0, 'neither lines nor charges')

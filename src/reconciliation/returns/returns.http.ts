@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ORDER_LINES_MAX } from '#wire/index.ts'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { findOrder, idempotencyKey } from '#orders/index.ts'
@@ -26,7 +27,7 @@ const returnBody = z.strictObject({
       }),
     )
     .min(1)
-    .max(1_000),
+    .max(ORDER_LINES_MAX),
   charges: z.array(returnCharge).max(100).optional(),
 })
 
