@@ -84,6 +84,24 @@ export const orderChecks = [
     }),
   },
   {
+    claim: 'an order that only unread rules or flags hold is decided again within fifteen minutes',
+    find: statement({
+      name: 'orders.check_unread_holds',
+      params: MERCHANT,
+      row: VIOLATION,
+      text: `
+        select o.id as subject, array_to_string(d.reasons, ', ') || ' since ' || d.recorded_at as detail
+          from orders."order" o
+          join lateral (select verdict, decided_by, reasons, recorded_at from orders.decision
+                         where merchant_id = o.merchant_id and order_id = o.id
+                         order by number desc limit 1) d on true
+         where o.merchant_id = $merchant and o.state = 'placed' and d.verdict = 'hold'
+           and d.decided_by = 'rules' and d.reasons <@ array['flags_unread', 'rules_unread']
+           and d.recorded_at < now() - interval '15 minutes'
+         limit 100`,
+    }),
+  },
+  {
     claim: 'the last decision is on the order as it stands',
     find: statement({
       name: 'orders.check_decided_digest',

@@ -4,6 +4,7 @@ import type { Transaction } from '#platform/index.ts'
 import type { Allocation } from '#inventory/index.ts'
 import { signApproval } from '#wire/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
+import { isUnreadOnly } from './review.ts'
 import type { Verdict } from './review.ts'
 
 // With their place in the hand-over outbox, in one statement.
@@ -49,6 +50,16 @@ const insertDecisions = statement({
       from (select unnest($orders) as order_id, unnest($numbers) as number) as q`,
 })
 
+// Those that are to be decided again when rules and flags can be read.
+const insertUnreadHolds = statement({
+  name: 'orders.insert_unread_holds',
+  params: { merchant: 'text', orders: 'text[]', numbers: 'int4[]' },
+  text: `
+    insert into orders.unread_hold (merchant_id, order_id, number)
+    select $merchant, u.order_id, u.number
+      from (select unnest($orders) as order_id, unnest($numbers) as number) as u`,
+})
+
 /** A decision about to be recorded; everything that its certificate covers. */
 export type NewDecision = {
   readonly orderId: string
@@ -88,7 +99,10 @@ export async function recordDecisions(
   author: DecisionAuthor,
 ): Promise<readonly string[]> {
   const ids = decisions.map(() => newId('rvd'))
-  await change(tx, insertDecisions, {
+  const unread = decisions.filter(
+    ({ verdict }) => verdict.kind === 'hold' && isUnreadOnly(verdict.reasons),
+  )
+  const written = change(tx, insertDecisions, {
     merchant,
     orders: decisions.map((one) => one.orderId),
     numbers: decisions.map((one) => one.number),
@@ -130,5 +144,15 @@ export async function recordDecisions(
     strata: decisions.map((one) => JSON.stringify(one.strata)),
     provenance: author.provenanceId,
   })
+  // Sent together: a batch that is placed by memory sends its commit behind what was sent so far.
+  const listed =
+    unread.length > 0 && author.decidedBy === 'rules'
+      ? change(tx, insertUnreadHolds, {
+          merchant,
+          orders: unread.map((one) => one.orderId),
+          numbers: unread.map((one) => one.number),
+        })
+      : undefined
+  await Promise.all([written, listed])
   return ids
 }

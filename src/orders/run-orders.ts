@@ -1,6 +1,7 @@
 import { isUnavailable } from '#platform/index.ts'
 import type { Log } from '#platform/index.ts'
 import { expireOldCheckouts } from './checkout.ts'
+import { decideAgain } from './decide-again.ts'
 import type { FulfillmentClient } from './hand-over/fulfillment-client.ts'
 import { handOverOnce } from './hand-over/hand-over.ts'
 import type { PlacingDeps } from './place/place-orders.ts'
@@ -65,6 +66,7 @@ export function startOrdersWorker(
     if (clock.monotonicMs() - lastWithdrawals >= WITHDRAWALS_MS) {
       lastWithdrawals = clock.monotonicMs()
       await attempt('taking up withdrawals', () => resumeWithdrawals(deps, client.withdraw))
+      await attempt('deciding again', () => decideAgain(deps))
     }
     return isBusy
   }

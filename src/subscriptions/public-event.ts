@@ -56,7 +56,7 @@ const heldByRules: Telling = {
           ...orderOf(facts),
           reasons: facts.codes('reasons'),
           decided_by: 'rules',
-          decision_id: null,
+          decision_id: facts.text('decision_id'),
         }
       : undefined,
 }
@@ -64,7 +64,7 @@ const clearedByRules: Telling = {
   type: 'order.cleared',
   data: (facts) =>
     facts.text('verdict') === 'clear'
-      ? { ...orderOf(facts), decided_by: 'rules', decision_id: null }
+      ? { ...orderOf(facts), decided_by: 'rules', decision_id: facts.text('decision_id') }
       : undefined,
 }
 const stockBy = (cause: 'received' | 'adjusted' | 'counted'): readonly Telling[] => [
@@ -98,6 +98,8 @@ const TELLINGS: Readonly<Record<string, readonly Telling[]>> = Object.assign(Obj
     heldByRules,
     clearedByRules,
   ],
+  // Held before because rules or flags could not be read.
+  'order.decided_again': [heldByRules, clearedByRules],
   'order.held': [
     {
       type: 'order.held',
