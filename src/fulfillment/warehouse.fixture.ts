@@ -42,6 +42,8 @@ const PROMISED_MS = Math.ceil(Date.now() / 1_000) * 1_000 + 48 * 3_600_000
 
 type RecordOver = Partial<HandOverRecord> & {
   readonly forged?: boolean
+  /** Without a certificate, as older senders sent a HOLD. */
+  readonly unsigned?: boolean
   /** Signs with this key instead of the fixture's. */
   readonly signing?: ReviewKey
 }
@@ -80,7 +82,6 @@ export function record(orderId: string, { signing, ...over }: RecordOver = {}): 
     merchant: base.merchant,
     orderId,
     orderDigest: digest,
-    verdict: 'clear',
     decisionId: base.decisionId,
     decisionNumber: base.decisionNumber,
     effectiveAtMs: base.effectiveAtMs,
@@ -89,7 +90,9 @@ export function record(orderId: string, { signing, ...over }: RecordOver = {}): 
     allocations: allocationsOf(lines),
     shipByMs: base.shipByMs,
   } as const
-  const proven = base.verdict === 'clear' ? signApproval(key, facts) : new Uint8Array()
+  const { verdict } = base
+  const isSigned = verdict !== 'unspecified' && over.unsigned !== true
+  const proven = isSigned ? signApproval(key, { ...facts, verdict }) : new Uint8Array()
   return {
     ...base,
     orderDigest: over.orderDigest ?? digest,

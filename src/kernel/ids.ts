@@ -27,6 +27,7 @@ export type IdPrefix =
   | 'cnt'
   | 'rcl'
   | 'rsh'
+  | 'asd'
 
 /** RFC 4648 §7 (base32hex), lower case: unlike plain base32, its text sorts as its bytes do. */
 const SORTABLE = '0123456789abcdefghijklmnopqrstuv'

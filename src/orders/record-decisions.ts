@@ -88,8 +88,9 @@ export type DecisionAuthor = {
 }
 
 /**
- * Records decisions and puts them into the hand-over outbox. The approval certificate of a CLEAR is
- * made here and nowhere else; the table refuses a CLEAR without one.
+ * Records decisions and puts them into the hand-over outbox. The certificate of a
+ * decision is made here and nowhere else; the table refuses a CLEAR without one. A HOLD has one too, so that
+ * what is forged on the way to fulfillment gives way to what was decided.
  */
 export async function recordDecisions(
   tx: Transaction,
@@ -120,25 +121,23 @@ export async function recordDecisions(
     digests: decisions.map((one) => one.orderDigest),
     key_id: reviewKey.id,
     approvals: decisions.map((one, index) =>
-      one.verdict.kind === 'hold'
-        ? null
-        : signApproval(reviewKey, {
-            merchant,
-            orderId: one.orderId,
-            orderDigest: one.orderDigest,
-            verdict: 'clear',
-            decisionId: ids[index] ?? '',
-            decisionNumber: one.number,
-            effectiveAtMs: one.effectiveAtMs,
-            orderNumber: one.orderNumber,
-            revision: one.revision,
-            shipByMs: one.shipByMs,
-            allocations: one.allocations.map(({ lineNo: line, locationId, qty }) => ({
-              line,
-              locationId,
-              qty,
-            })),
-          }),
+      signApproval(reviewKey, {
+        merchant,
+        orderId: one.orderId,
+        orderDigest: one.orderDigest,
+        verdict: one.verdict.kind,
+        decisionId: ids[index] ?? '',
+        decisionNumber: one.number,
+        effectiveAtMs: one.effectiveAtMs,
+        orderNumber: one.orderNumber,
+        revision: one.revision,
+        shipByMs: one.shipByMs,
+        allocations: one.allocations.map(({ lineNo: line, locationId, qty }) => ({
+          line,
+          locationId,
+          qty,
+        })),
+      }),
     ),
     effective: decisions.map((one) => one.effectiveAtMs),
     strata: decisions.map((one) => JSON.stringify(one.strata)),

@@ -12,12 +12,13 @@ export type ApprovedAllocation = {
   readonly qty: number
 }
 
-/** What an approval certifies. Times are milliseconds since the epoch. */
+/** What a certificate proves: a decision about exactly this content. Times are milliseconds since the epoch. */
 export type ApprovalFacts = {
   readonly merchant: string
   readonly orderId: string
   readonly orderDigest: Uint8Array
-  readonly verdict: 'clear'
+  /** A HOLD is certified too, so that one forged on the way gives way to the one that was decided. */
+  readonly verdict: 'clear' | 'hold'
   readonly decisionId: string
   readonly decisionNumber: number
   readonly effectiveAtMs: number
@@ -42,7 +43,7 @@ export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array
   return { signing, verifying }
 }
 
-/** The certificate of a CLEAR, version 3: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
+/** The certificate of a decision, version 3: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
 export function signApproval(key: ReviewKey, facts: ApprovalFacts): Buffer {
   return hmacSha256(key.key, signedBytes(3, key.id, facts))
 }

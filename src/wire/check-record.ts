@@ -1,5 +1,5 @@
 import { accept, bytesEqual, refuse } from '#kernel/index.ts'
-import type { Outcome } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
 import type { HandOverRecord, RecordLine } from './hand-over-record.ts'
 import { orderDigest } from './order-digest.ts'
 
@@ -33,10 +33,29 @@ export function checkRecord(record: HandOverRecord, path: string, merchant: stri
     })),
     shipTo: record.shipTo,
   })
-  if (bytesEqual(digest, record.orderDigest)) return accept(undefined)
-  return refuse('order_digest_mismatch', `${path} is not the order that was decided on.`, {
-    field: `${path}.order_digest`,
+  if (!bytesEqual(digest, record.orderDigest)) {
+    return refuse('order_digest_mismatch', `${path} is not the order that was decided on.`, {
+      field: `${path}.order_digest`,
+    })
+  }
+  return checkSums(record, path)
+}
+
+/** Checked last: a fault that names `allocations` says that all else in the record is right. */
+function checkSums(record: HandOverRecord, path: string): Outcome<void> {
+  const wrong = record.lines.findIndex(
+    (line) => line.allocations.reduce((sum, one) => sum + one.qty, 0) !== line.qty,
+  )
+  if (wrong < 0) return accept(undefined)
+  const field = `${path}.lines[${wrong}].allocations`
+  return refuse('payload_malformed', `${field} do not add up to the units of their line.`, {
+    field,
   })
+}
+
+/** True if a record is sound except that its allocations do not add up to their lines. */
+export function isOnlyMisallocated(fault: Refusal): boolean {
+  return fault.code === 'payload_malformed' && fault.field?.endsWith('].allocations') === true
 }
 
 function missingField(record: HandOverRecord): string | undefined {
@@ -71,13 +90,11 @@ function missingInLine(line: RecordLine): string | undefined {
   if (!isCount(line.line)) return 'line'
   if (!line.sku) return 'sku'
   if (!isCount(line.qty)) return 'qty'
-  let allocated = 0
   for (const [index, one] of line.allocations.entries()) {
     if (!one.locationId) return `allocations[${index}].location_id`
     if (!isCount(one.qty)) return `allocations[${index}].qty`
-    allocated += one.qty
   }
-  return allocated === line.qty ? undefined : 'allocations'
+  return undefined
 }
 
 function isTime(ms: number): boolean {

@@ -13,7 +13,7 @@ import {
 } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import { fromMessage, toMessage } from './hand-over-record.ts'
 import type { HandOverRecord } from './hand-over-record.ts'
-import { handOverReader } from './open-hand-over.ts'
+import { firstFault, handOverReader } from './open-hand-over.ts'
 import { encode, KEYS, record, seal } from './record.fixture.ts'
 import { enveloped, relaysOf } from './relay.fixture.ts'
 import { settleVerdict } from './settle-verdict.ts'
@@ -61,7 +61,8 @@ function judge(stream: readonly Uint8Array[]): string {
     const pushed = reader.push(envelope)
     if (!pushed.ok) return known(pushed.refusal.code)
   }
-  const finished = reader.finish()
+  const read = reader.finish()
+  const finished = read.ok ? firstFault(read.value) : read
   if (!finished.ok) return known(finished.refusal.code)
   const { records, batchId, digest } = finished.value
   const cleared = records.filter((one) => settleVerdict(one, KEYS).kind === 'clear')

@@ -11,7 +11,7 @@ import {
 } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import type { HandOverRequest, HandOverResponse } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import type { HandOverRecord } from './hand-over-record.ts'
-import { handOverReader } from './open-hand-over.ts'
+import { firstFault, handOverReader } from './open-hand-over.ts'
 import type { OpenedHandOver } from './open-hand-over.ts'
 import { encode, KEYS, open, plain, record, seal } from './record.fixture.ts'
 import { settleVerdict } from './settle-verdict.ts'
@@ -61,7 +61,8 @@ function read(stream: Stream): Result {
     const pushed = reader.push(envelope)
     if (!pushed.ok) return { code: pushed.refusal.code }
   }
-  const opened = reader.finish()
+  const finished = reader.finish()
+  const opened = finished.ok ? firstFault(finished.value) : finished
   return opened.ok ? { code: 'opened', opened: opened.value } : { code: opened.refusal.code }
 }
 

@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { accept, bytesEqual, refuse, sha256 } from '#kernel/index.ts'
-import type { Outcome } from '#kernel/index.ts'
+import type { Outcome, Refusal } from '#kernel/index.ts'
 import { checkManifest, compareEnd, compareManifest } from './check-manifest.ts'
 import { checkRecord } from './check-record.ts'
 import { HAND_OVER_LIMITS, rollingDigest, SCHEMA_VERSION } from './envelope.ts'
@@ -22,10 +22,21 @@ export type OpenedHandOver = {
   readonly merchant: string
   readonly digest: Buffer
   readonly records: readonly HandOverRecord[]
+  /**
+   * What is wrong with single records, by their place. A batch with one of these is refused unless the
+   * receiver already has that decision: see `firstFault`.
+   */
+  readonly faults: ReadonlyMap<number, Refusal>
   readonly provenance: string
 }
 
-/** Takes envelopes one by one; gives the batch only after END, and only where all of it agrees. */
+/** Refuses what the first faulty record of a batch is refused for; accepts a batch without one. */
+export function firstFault(opened: OpenedHandOver): Outcome<OpenedHandOver> {
+  const [first] = opened.faults.values()
+  return first ? { ok: false, refusal: first } : accept(opened)
+}
+
+/** Takes envelopes one by one. Returns the batch only after END, and only if its totals and digests agree. */
 export type HandOverReader = {
   readonly push: (envelope: HandOverRequest) => Outcome<void>
   readonly finish: () => Outcome<OpenedHandOver>
@@ -37,6 +48,7 @@ const DONE = accept(undefined)
 export function handOverReader(limits: typeof HAND_OVER_LIMITS = HAND_OVER_LIMITS): HandOverReader {
   const digests: Buffer[] = []
   const records: HandOverRecord[] = []
+  const faults = new Map<number, Refusal>()
   let manifest: Manifest | undefined
   let isEnded = false
   let bytes = 0
@@ -57,7 +69,7 @@ export function handOverReader(limits: typeof HAND_OVER_LIMITS = HAND_OVER_LIMIT
     if (bytes > limits.batchBytesMax)
       return refuse('handover_too_large', `A batch holds at most ${limits.batchBytesMax} bytes.`)
     digests.push(digest.value)
-    if (manifest) return openRecords(payload, manifest.merchant, records, limits)
+    if (manifest) return openRecords(payload, manifest.merchant, { records, faults }, limits)
     const decoded = decode(ManifestSchema, payload)
     if (!decoded.ok) return decoded
     manifest = decoded.value
@@ -69,7 +81,14 @@ export function handOverReader(limits: typeof HAND_OVER_LIMITS = HAND_OVER_LIMIT
     const { batchId, merchant, provenance } = manifest
     const agreed = compareManifest(manifest, records)
     if (!agreed.ok) return agreed
-    return accept({ batchId, merchant, digest: rollingDigest(digests), records, provenance })
+    return accept({
+      batchId,
+      merchant,
+      digest: rollingDigest(digests),
+      records,
+      faults,
+      provenance,
+    })
   }
 
   const remember = <T>(outcome: Outcome<T>): Outcome<T> => {
@@ -130,7 +149,7 @@ function hasPlace(kind: EnvelopeKind, sequence: number): boolean {
 function openRecords(
   payload: Uint8Array,
   merchant: string,
-  records: HandOverRecord[],
+  { records, faults }: { records: HandOverRecord[]; faults: Map<number, Refusal> },
   limits: typeof HAND_OVER_LIMITS,
 ): Outcome<void> {
   const decoded = decode(RecordChunkSchema, payload)
@@ -144,7 +163,7 @@ function openRecords(
   for (const message of decoded.value.records) {
     const record = fromMessage(message)
     const checked = checkRecord(record, `records[${records.length}]`, merchant)
-    if (!checked.ok) return checked
+    if (!checked.ok) faults.set(records.length, checked.refusal)
     records.push(record)
   }
   return DONE

@@ -8,7 +8,7 @@ import { HandOverRequestSchema } from './gen/holdfast/fulfillment/v1/handoff_pb.
 import type { HandOverRequest } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import { allocationsOf } from './hand-over-record.ts'
 import type { HandOverRecord } from './hand-over-record.ts'
-import { handOverReader } from './open-hand-over.ts'
+import { firstFault, handOverReader } from './open-hand-over.ts'
 import type { OpenedHandOver } from './open-hand-over.ts'
 import { orderDigest } from './order-digest.ts'
 import { sealHandOver } from './seal-hand-over.ts'
@@ -73,7 +73,7 @@ export function encode(envelopes: readonly HandOverRequest[]): Uint8Array[] {
   return envelopes.map((one) => toBinary(HandOverRequestSchema, one))
 }
 
-/** Opens a stream as the receiver does: until the first refusal, or to its end. */
+/** Opens a stream as a receiver does that knows none of its decisions. */
 export function open(
   stream: readonly Uint8Array[],
   limits?: Parameters<typeof handOverReader>[0],
@@ -83,7 +83,8 @@ export function open(
     const pushed = reader.push(fromBinary(HandOverRequestSchema, bytes))
     if (!pushed.ok) return pushed
   }
-  return reader.finish()
+  const opened = reader.finish()
+  return opened.ok ? firstFault(opened.value) : opened
 }
 
 /** The refusal of an outcome; throws where it was accepted. */

@@ -18,14 +18,25 @@ export function settleVerdict(record: HandOverRecord, keys: ReviewKeys): Settled
     const [first = 'verdict_missing', ...rest] = record.reasons
     return { kind: 'hold', reasons: [first, ...rest] }
   }
-  const isProven = verifyApproval(
+  return isProven(record, keys)
+    ? { kind: 'clear' }
+    : { kind: 'hold', reasons: ['approval_unproven'] }
+}
+
+/**
+ * True if the certificate of a record proves that this decision, with this verdict, was made about exactly
+ * this content. A HOLD of an older sender has no certificate: it holds all the same, unproven.
+ */
+export function isProven(record: HandOverRecord, keys: ReviewKeys): boolean {
+  if (record.verdict === 'unspecified' || record.approval.length === 0) return false
+  return verifyApproval(
     keys,
     record.keyId,
     {
       merchant: record.merchant,
       orderId: record.orderId,
       orderDigest: record.orderDigest,
-      verdict: 'clear',
+      verdict: record.verdict,
       decisionId: record.decisionId,
       decisionNumber: record.decisionNumber,
       effectiveAtMs: record.effectiveAtMs,
@@ -36,5 +47,4 @@ export function settleVerdict(record: HandOverRecord, keys: ReviewKeys): Settled
     },
     record.approval,
   )
-  return isProven ? { kind: 'clear' } : { kind: 'hold', reasons: ['approval_unproven'] }
 }

@@ -1,24 +1,15 @@
-import { accept, bytesEqual, refuse, RefusedError } from '#kernel/index.ts'
-import type { Outcome, RefusalCode } from '#kernel/index.ts'
+import { accept, bytesEqual, invariant, refuse, RefusedError } from '#kernel/index.ts'
+import type { Outcome, Refusal, RefusalCode } from '#kernel/index.ts'
 import { appendEvents, change, many, maybe, withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import { listPartners } from '#partners/index.ts'
-import { settleVerdict } from '#wire/index.ts'
-import type { HandOverRecord, OpenedHandOver, ReviewKeys, SettledVerdict } from '#wire/index.ts'
+import type { OpenedHandOver, ReviewKeys } from '#wire/index.ts'
 import { lockGates, notifyWork } from '../fulfillment-statements.ts'
-import { planFulfillments } from './plan-fulfillment.ts'
-import type { PlannedFulfillment } from './plan-fulfillment.ts'
-import {
-  insertDecisions,
-  insertFulfillments,
-  insertHandOver,
-  insertOrders,
-  selectDecisionIds,
-  selectDigests,
-  selectHandOver,
-  selectTombstones,
-} from './receive-statements.ts'
-import { settleOrders } from '../hold/settle-orders.ts'
+import { judgeRecords, standingOf } from './judge-record.ts'
+import type { JudgedRecord, Standing } from './judge-record.ts'
+import { insertHandOver, selectDecisions, selectHandOver } from './receive-statements.ts'
+import { refuseThose } from './refuse-those.ts'
+import { takeRecords } from './take-records.ts'
 
 /** What the receiver echoes; the sender compares every field. `holds` counts what was settled so. */
 export type HandOverReceipt = {
@@ -30,212 +21,116 @@ export type HandOverReceipt = {
   readonly clears: number
 }
 
-type Taken = {
-  readonly receipt: HandOverReceipt
-  readonly records: readonly HandOverRecord[]
-  readonly verdicts: readonly SettledVerdict[]
-  /** Each order revision once, as its first record brings it. */
-  readonly orders: readonly HandOverRecord[]
-  readonly planned: readonly PlannedFulfillment[]
-  readonly provenance: string
-}
+type Judged = readonly (readonly [JudgedRecord, Standing])[]
 
 /**
  * Takes a whole hand-over in one transaction, or nothing of it. The same id with the same digest
- * answers the same receipt. A CLEAR that its certificate does not prove is stored as a HOLD. Refused:
- * `handover_conflict`, `order_digest_mismatch`, `location_unknown`, `manifest_mismatch`.
+ * returns the same receipt. A decision that is known here (the same number, id and certificate) is
+ * answered with the verdict that stands here, before anything else of its record is looked at, and
+ * changes nothing: what has become of the order since is no reason to refuse it. A CLEAR that its
+ * certificate does not prove is stored as a HOLD, and gives way to a certified decision of its number.
+ * Refuses `handover_conflict`, `order_digest_mismatch`, `location_unknown`, `manifest_mismatch`, and
+ * what the reader found wrong with a record that is not known; `meta.records` lists their places.
  */
 export async function receiveHandOver(
   context: Context,
   keys: ReviewKeys,
   opened: OpenedHandOver,
 ): Promise<Outcome<HandOverReceipt>> {
-  if (opened.merchant !== context.merchant) {
+  const { merchant } = context
+  if (opened.merchant !== merchant) {
     return refuse('manifest_mismatch', 'The batch is for another merchant.')
   }
-  const { records } = opened
-  const orders = firstOfEach(records)
-  const partners = await listPartners(context.database, context.merchant)
+  const partners = await listPartners(context.database, merchant)
   const partnerOf = new Map(partners.map((one) => [one.locationId, one.id]))
-  const planned = planFulfillments(orders, partnerOf)
-  if (!planned.ok) return planned
-  const verdicts = records.map((record) => settleVerdict(record, keys))
-  const clears = verdicts.filter((one) => one.kind === 'clear').length
-  const receipt = {
-    id: opened.batchId,
-    digest: opened.digest,
-    records: records.length,
-    orders: orders.length,
-    holds: records.length - clears,
-    clears,
-  }
+  const judged = judgeRecords(opened, keys)
   const { id: provenance } = await context.provenance()
-  const taken = { receipt, records, verdicts, orders, planned: planned.value, provenance }
+  const batch = { opened, judged, partnerOf, provenance }
   try {
-    return accept(
-      await withTransaction(context.database, (tx) => takeAll(tx, context.merchant, taken)),
-    )
+    return accept(await withTransaction(context.database, (tx) => takeAll(tx, merchant, batch)))
   } catch (fault) {
     if (fault instanceof RefusedError) return { ok: false, refusal: fault.refusal }
     throw fault
   }
 }
 
-function firstOfEach(records: readonly HandOverRecord[]): readonly HandOverRecord[] {
-  const first = new Map<string, HandOverRecord>()
-  for (const one of records) {
-    const name = `${one.orderId} ${one.revision}`
-    if (!first.has(name)) first.set(name, one)
-  }
-  return [...first.values()]
-}
-
-async function takeAll(tx: Transaction, merchant: string, taken: Taken): Promise<HandOverReceipt> {
-  const { receipt, provenance } = taken
+async function takeAll(
+  tx: Transaction,
+  merchant: string,
+  batch: {
+    readonly opened: OpenedHandOver
+    readonly judged: readonly JudgedRecord[]
+    readonly partnerOf: ReadonlyMap<string, string>
+    readonly provenance: string
+  },
+): Promise<HandOverReceipt> {
+  const { opened, judged, partnerOf, provenance } = batch
+  const before = await maybe(tx, selectHandOver, { merchant, id: opened.batchId })
+  if (before) return replayedReceipt(opened, before)
+  const orders = [...new Set(opened.records.map((one) => one.orderId))].toSorted()
+  await change(tx, lockGates, { merchant, orders })
+  const standing = await compareAll(tx, merchant, orders, judged)
+  const receipt = receiptOf(opened, standing)
   const inserted = await maybe(tx, insertHandOver, { merchant, ...receipt, provenance })
-  if (!inserted) return replayedReceipt(tx, merchant, receipt)
-  const ids = [...new Set(taken.orders.map((one) => one.orderId))].toSorted()
-  await change(tx, lockGates, { merchant, orders: ids })
-  await takeOrders(tx, merchant, taken.orders)
-  await checkDigests(tx, merchant, ids, taken.records)
-  await takeDecisions(tx, merchant, ids, taken)
-  await makeFulfillments(tx, merchant, ids, taken.planned)
-  const settled = await settleOrders(tx, merchant, ids)
-  const { orders, records, holds } = receipt
-  await appendEvents(tx, merchant, [
-    {
-      subjectId: receipt.id,
-      kind: 'handover.received',
-      data: { orders, records, holds, ...settled },
-    },
-  ])
-  await many(tx, notifyWork, { topic: 'fulfillment' })
+  if (!inserted) {
+    const meanwhile = await maybe(tx, selectHandOver, { merchant, id: opened.batchId })
+    invariant(meanwhile, 'a hand-over that cannot be inserted is there')
+    return replayedReceipt(opened, meanwhile)
+  }
+  const fresh = standing.filter(([, to]) => to.kind !== 'known')
+  const by = { merchant, handOver: receipt.id, partnerOf }
+  const settled = fresh.length > 0 ? await takeRecords(tx, by, fresh) : { opened: 0, held: 0 }
+  const { records, holds } = receipt
+  const data = { orders: receipt.orders, records, holds, known: records - fresh.length, ...settled }
+  await appendEvents(tx, merchant, [{ subjectId: receipt.id, kind: 'handover.received', data }])
+  if (fresh.length > 0) await many(tx, notifyWork, { topic: 'fulfillment' })
   return receipt
 }
 
-async function replayedReceipt(
-  tx: Transaction,
-  merchant: string,
-  receipt: HandOverReceipt,
-): Promise<HandOverReceipt> {
-  const known = await maybe(tx, selectHandOver, { merchant, id: receipt.id })
-  if (!known || !bytesEqual(known.digest, receipt.digest)) {
-    return refused('handover_conflict', `Hand-over ${receipt.id} came before with other content.`)
-  }
-  return { id: receipt.id, ...known }
-}
-
-async function takeOrders(
-  tx: Transaction,
-  merchant: string,
-  orders: readonly HandOverRecord[],
-): Promise<void> {
-  await change(tx, insertOrders, {
-    merchant,
-    ids: orders.map((one) => one.orderId),
-    revisions: orders.map((one) => one.revision),
-    digests: orders.map((one) => one.orderDigest),
-    numbers: orders.map((one) => one.orderNumber),
-    currencies: orders.map((one) => one.currency),
-    addresses: orders.map((one) => JSON.stringify(one.shipTo)),
-    lines: orders.map((one) => JSON.stringify(one.lines)),
-    promises: orders.map((one) => instantOf(one.shipByMs)),
-  })
-}
-
-const instantOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms))
-
-/** Every record is about exactly the content that we hold of that revision, its promise included. */
-async function checkDigests(
+/** How every record stands to the decisions here; refused if one is another decision than the one here. */
+async function compareAll(
   tx: Transaction,
   merchant: string,
   orders: readonly string[],
-  records: readonly HandOverRecord[],
-): Promise<void> {
-  const rows = await many(tx, selectDigests, { merchant, orders })
-  const known = new Map(rows.map((row) => [`${row.order_id} ${row.revision}`, row]))
-  for (const one of records) {
-    const held = known.get(`${one.orderId} ${one.revision}`)
-    const isSame =
-      held !== undefined &&
-      bytesEqual(held.order_digest, one.orderDigest) &&
-      (held.ship_by?.getTime() ?? null) === one.shipByMs
-    if (!isSame) {
-      refused('order_digest_mismatch', `Order ${one.orderId} differs from the one held here.`)
-    }
-  }
-}
-
-async function takeDecisions(
-  tx: Transaction,
-  merchant: string,
-  orders: readonly string[],
-  { receipt, records, verdicts }: Taken,
-): Promise<void> {
-  const none = new Uint8Array()
-  const approvals = records.map((one, index) =>
-    verdicts[index]?.kind === 'clear' ? one.approval : none,
+  judged: readonly JudgedRecord[],
+): Promise<Judged> {
+  const rows = await many(tx, selectDecisions, { merchant, orders })
+  const stored = new Map(rows.map((row) => [`${row.order_id} ${row.number}`, row]))
+  const standing = judged.map(
+    (one) =>
+      [
+        one,
+        standingOf(one, stored.get(`${one.record.orderId} ${one.record.decisionNumber}`)),
+      ] as const,
   )
-  const reasons = records.map((one, index) => {
-    const verdict = verdicts[index]
-    return JSON.stringify(verdict?.kind === 'hold' ? verdict.reasons : one.reasons)
-  })
-  await many(tx, insertDecisions, {
-    merchant,
-    handover: receipt.id,
-    orders: records.map((one) => one.orderId),
-    numbers: records.map((one) => one.decisionNumber),
-    ids: records.map((one) => one.decisionId),
-    verdicts: verdicts.map((one) => one.kind),
-    reasons,
-    revisions: records.map((one) => one.revision),
-    digests: records.map((one) => one.orderDigest),
-    keys: records.map((one) => one.keyId),
-    approvals,
-    effective: records.map((one) => new Date(one.effectiveAtMs)),
-  })
-  const rows = await many(tx, selectDecisionIds, { merchant, orders })
-  const known = new Map(rows.map((row) => [`${row.order_id} ${row.number}`, row.id]))
-  for (const one of records) {
-    if (known.get(`${one.orderId} ${one.decisionNumber}`) !== one.decisionId) {
-      refused(
-        'handover_conflict',
-        `Decision ${one.decisionNumber} of ${one.orderId} is another one here.`,
-      )
-    }
-  }
+  refuseThose(
+    standing.flatMap(([one, { kind }]) => {
+      if (kind !== 'conflict') return []
+      const { orderId, decisionNumber } = one.record
+      const detail = `Decision ${decisionNumber} of ${orderId} is another one here.`
+      return [[one, one.fault ?? refusalOf('handover_conflict', detail)] as const]
+    }),
+  )
+  return standing
 }
 
-async function makeFulfillments(
-  tx: Transaction,
-  merchant: string,
-  orders: readonly string[],
-  planned: readonly PlannedFulfillment[],
-): Promise<void> {
-  const rows = await many(tx, selectTombstones, { merchant, orders })
-  const withdrawn = new Map(rows.map((row) => [row.order_id, row.revision]))
-  const made = await many(tx, insertFulfillments, {
-    merchant,
-    ids: planned.map((one) => one.id),
-    orders: planned.map((one) => one.orderId),
-    revisions: planned.map((one) => one.revision),
-    partners: planned.map((one) => one.partnerId),
-    locations: planned.map((one) => one.locationId),
-    lines: planned.map((one) => JSON.stringify(one.lines)),
-    promises: planned.map((one) => instantOf(one.shipByMs)),
-    states: planned.map((one) =>
-      one.revision <= (withdrawn.get(one.orderId) ?? 0) ? 'withdrawn' : 'held',
-    ),
-  })
-  const events = made.map((row) => ({
-    subjectId: row.id,
-    kind: row.state === 'withdrawn' ? 'fulfillment.withdrawn' : 'fulfillment.made',
-    data: { order_id: row.order_id },
-  }))
-  await appendEvents(tx, merchant, events)
+function receiptOf(opened: OpenedHandOver, standing: Judged): HandOverReceipt {
+  const clears = standing.filter(
+    ([one, to]) => (to.kind === 'known' ? to.verdict : one.verdict.kind) === 'clear',
+  ).length
+  const records = opened.records.length
+  const orders = new Set(opened.records.map((one) => `${one.orderId} ${one.revision}`)).size
+  const { batchId: id, digest } = opened
+  return { id, digest, records, orders, holds: records - clears, clears }
 }
 
-// Thrown inside the transaction, so that a refused hand-over leaves nothing behind.
-function refused(code: RefusalCode, detail: string): never {
-  throw new RefusedError({ code, detail })
+function replayedReceipt(
+  { batchId: id, digest }: OpenedHandOver,
+  before: Omit<HandOverReceipt, 'id'>,
+): HandOverReceipt {
+  if (bytesEqual(before.digest, digest)) return { id, ...before }
+  const detail = `Hand-over ${id} came before with other content.`
+  throw new RefusedError(refusalOf('handover_conflict', detail))
 }
+
+const refusalOf = (code: RefusalCode, detail: string): Refusal => ({ code, detail })

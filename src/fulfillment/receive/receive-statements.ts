@@ -1,4 +1,5 @@
-import { statement } from '#platform/index.ts'
+import { jsonOf, statement } from '#platform/index.ts'
+import type { HandOverRecord } from '#wire/index.ts'
 
 /** Keeps a hand-over once; none inserted means that its id came before. */
 export const insertHandOver = statement({
@@ -56,14 +57,28 @@ export const insertOrders = statement({
     on conflict do nothing`,
 })
 
-/** The digests and promises under which revisions of orders are known. */
-export const selectDigests = statement({
-  name: 'fulfillment.select_order_digests',
+/** What stands here of revisions of orders, and whether a certificate proves it. */
+export const selectContents = statement({
+  name: 'fulfillment.select_received_contents',
   params: { merchant: 'text', orders: 'text[]' },
-  row: { order_id: 'text', revision: 'int4', order_digest: 'bytea', ship_by: 'timestamptz?' },
+  row: {
+    order_id: 'text',
+    revision: 'int4',
+    order_digest: 'bytea',
+    order_number: 'text',
+    ship_by: 'timestamptz?',
+    lines: jsonOf<HandOverRecord['lines']>(
+      'insertOrders above writes it from a record that was checked',
+    ),
+    is_proven: 'bool',
+  },
   text: `
-    select order_id, revision, order_digest, ship_by from fulfillment.received_order
-     where merchant_id = $merchant and order_id = any($orders)`,
+    select r.order_id, r.revision, r.order_digest, r.order_number, r.ship_by, r.lines,
+           exists (select from fulfillment.decision d
+                    where d.merchant_id = r.merchant_id and d.order_id = r.order_id
+                      and d.revision = r.revision and d.approval is not null) as is_proven
+      from fulfillment.received_order r
+     where r.merchant_id = $merchant and r.order_id = any($orders)`,
 })
 
 /** Keeps decisions; a number that is there stays as it is. */
@@ -100,13 +115,58 @@ export const insertDecisions = statement({
 })
 
 /** The decisions that orders have, by number. */
-export const selectDecisionIds = statement({
-  name: 'fulfillment.select_decision_ids',
+export const selectDecisions = statement({
+  name: 'fulfillment.select_stored_decisions',
   params: { merchant: 'text', orders: 'text[]' },
-  row: { order_id: 'text', number: 'int4', id: 'text', order_digest: 'bytea' },
+  row: {
+    order_id: 'text',
+    number: 'int4',
+    id: 'text',
+    verdict: 'text',
+    reasons: 'text[]',
+    revision: 'int4',
+    order_digest: 'bytea',
+    key_id: 'text',
+    approval: 'bytea?',
+  },
   text: `
-    select order_id, number, id, order_digest from fulfillment.decision
+    select order_id, number, id, verdict, reasons, revision, order_digest, key_id, approval
+      from fulfillment.decision
      where merchant_id = $merchant and order_id = any($orders)`,
+})
+
+/** Puts a certified decision in the place of one that no certificate proves; the database checks both. */
+export const replaceUnprovenDecision = statement({
+  name: 'fulfillment.replace_unproven_decision',
+  params: {
+    merchant: 'text',
+    aside: 'text',
+    order: 'text',
+    number: 'int4',
+    id: 'text',
+    verdict: 'text',
+    reasons: 'text[]',
+    revision: 'int4',
+    digest: 'bytea',
+    key: 'text',
+    approval: 'bytea',
+    effective: 'timestamptz',
+    handover: 'text',
+  },
+  row: { is_done: 'bool' },
+  text: `
+    select fulfillment.replace_unproven_decision(
+      $merchant, $aside, $order, $number, $id, $verdict, $reasons, $revision, $digest, $key, $approval,
+      $effective, $handover) as is_done`,
+})
+
+/** Makes room for certified content: sets aside what no certificate proves. */
+export const setAsideContent = statement({
+  name: 'fulfillment.set_aside_unproven_content',
+  params: { merchant: 'text', aside: 'text', order: 'text', revision: 'int4', handover: 'text' },
+  row: { is_done: 'bool' },
+  text: `
+    select fulfillment.set_aside_unproven_content($merchant, $aside, $order, $revision, $handover) as is_done`,
 })
 
 /** The highest withdrawn revision of each order that has one. */
