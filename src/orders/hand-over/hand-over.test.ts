@@ -115,3 +115,51 @@ test('orders that were never refused do not wait behind those that were', async 
   expect(await recordsFree()).toBe(1)
   expect(await recordsFree()).toBe(ORDERS)
 })
+
+/** The order that was tried last. */
+const lastTried = async () => {
+  const { rows } = await db.database.pool.query<{ order_id: string }>(
+    `select order_id from orders.handover_outbox order by tried_at desc nulls last limit 1`,
+  )
+  return rows[0]?.order_id
+}
+
+test('the least recently tried goes first, however often others were refused and whatever is due', async () => {
+  // Each alone; the one with the most attempts was tried the longest ago.
+  const { rows } = await db.database.pool.query<{ order_id: string }>(
+    `update orders.handover_outbox q
+        set attempts = 3 + o.place, tried_at = now() - make_interval(mins => o.place::int)
+       from (select order_id, row_number() over (order by order_id) as place
+               from orders.handover_outbox) o
+      where o.order_id = q.order_id
+     returning q.order_id`,
+  )
+  const expected = rows
+    .map((row) => row.order_id)
+    .toSorted()
+    .toReversed()
+  const tried: unknown[] = []
+  for (let round = 0; round < 2 * ORDERS; round += 1) {
+    await allDue()
+    expect(await recordsFree()).toBe(1)
+    tried.push(await lastTried())
+  }
+  expect(tried).toEqual([...expected, ...expected])
+})
+
+test('one that is refused alone waits for minutes, and never for more than five', async () => {
+  const seconds: number[] = []
+  await db.database.pool.query(`update orders.handover_outbox set attempts = 3, tried_at = now()`)
+  await db.database.pool.query(
+    `delete from orders.handover_outbox where order_id <> (select min(order_id) from orders.handover_outbox)`,
+  )
+  for (let round = 0; round < 7; round += 1) {
+    await allDue()
+    expect(await recordsFree()).toBe(1)
+    const { rows } = await db.database.pool.query<{ s: number }>(
+      `select round(extract(epoch from not_before - tried_at))::int as s from orders.handover_outbox`,
+    )
+    seconds.push(rows[0]?.s ?? 0)
+  }
+  expect(seconds).toEqual([15, 30, 60, 120, 240, 300, 300])
+})

@@ -47,9 +47,9 @@ const claimOutbox = statement({
   },
   text: `
     with q as materialized (
-      select merchant_id, order_id, number, attempts from orders.handover_outbox
+      select merchant_id, order_id, number, attempts, tried_at from orders.handover_outbox
        where merchant_id = $merchant and not_before <= now() and (attempts > 0) = $refused_before
-       order by order_id, number
+       order by tried_at nulls first, order_id, number
        limit $limit
          for update skip locked
     )
@@ -63,7 +63,7 @@ const claimOutbox = statement({
      cross join lateral (select * from orders.decision
                           where merchant_id = q.merchant_id and order_id = q.order_id
                             and number = q.number limit 1) d
-     order by q.order_id, q.number`,
+     order by q.tried_at nulls first, q.order_id, q.number`,
 })
 
 const clearHandedOver = statement({
@@ -81,15 +81,24 @@ const clearHandedOver = statement({
 
 const postpone = statement({
   name: 'orders.postpone_hand_over',
-  params: { merchant: 'text', orders: 'text[]', numbers: 'int4[]', code: 'text', delay_ms: 'int4' },
+  params: {
+    merchant: 'text',
+    orders: 'text[]',
+    numbers: 'int4[]',
+    code: 'text',
+    delay_ms: 'int4',
+    alone_from: 'int4',
+  },
   text: `
     with d as materialized (
       select $merchant as merchant_id, u.order_id, u.number
         from (select unnest($orders) as order_id, unnest($numbers) as number) as u
     )
     update orders.handover_outbox q
-       set attempts = attempts + 1, last_code = $code,
-           not_before = now() + make_interval(secs => $delay_ms / 1000.0 * least(attempts + 1, 60))
+       set attempts = attempts + 1, last_code = $code, tried_at = clock_timestamp(),
+           not_before = now() + make_interval(secs => case
+             when attempts < $alone_from then $delay_ms / 1000.0 * (attempts + 1)
+             else least(15 * power(2, least(attempts - $alone_from, 10)), 300) end)
       from d
      where q.merchant_id = d.merchant_id and q.order_id = d.order_id and q.number = d.number`,
 })
@@ -108,7 +117,8 @@ type Claimed = RowOf<typeof claimOutbox.row>
  * Hands over what waits, one batch. The outbox rows stay locked in an open transaction while the
  * batch travels, so that a crash here frees them at once; the other end knows each decision by its
  * number, so that sending twice changes nothing. What was refused before waits for what never was, and
- * travels in ever smaller batches: a bad record ends alone, and a mended path is not crept along.
+ * travels in ever smaller batches, the least recently tried first. A record that is refused alone is tried
+ * again after 15 s, then after twice as long each time, up to 5 min.
  */
 export async function handOverOnce(context: Context, send: SendHandOver): Promise<HandOverRound> {
   const { merchant } = context
@@ -139,6 +149,7 @@ export async function handOverOnce(context: Context, send: SendHandOver): Promis
       merchant,
       code: outcome.refusal.code,
       delay_ms: 1_000,
+      alone_from: BATCH_RECORDS_MAX.length - 1,
     })
     context.log.error(
       { code: outcome.refusal.code, orders: live.length, first_order_id: first.order_id },
@@ -153,10 +164,12 @@ async function claim(tx: Transaction, merchant: string): Promise<readonly Claime
   const fresh = await many(tx, claimOutbox, { merchant, refused_before: false, limit: never })
   if (fresh.length > 0) return fresh
   const refused = await many(tx, claimOutbox, { merchant, refused_before: true, limit: once })
-  const attempts = Math.min(...refused.map((row) => row.attempts))
-  const alike = refused.filter((row) => row.attempts === attempts)
-  return alike.slice(0, BATCH_RECORDS_MAX[attempts] ?? 1)
+  const [first] = refused
+  const size = sizeOf(first)
+  return refused.filter((row) => sizeOf(row) === size).slice(0, size)
 }
+
+const sizeOf = (row: Claimed | undefined): number => BATCH_RECORDS_MAX[row?.attempts ?? 0] ?? 1
 
 async function travel(
   batch: { merchant: string; provenance: string; records: readonly HandOverRecord[] },
