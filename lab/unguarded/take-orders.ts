@@ -22,6 +22,9 @@ export function unguardedReceiver(books: Books): ServiceImpl<typeof HandoffServi
     withdraw: () => {
       throw new ConnectError('nothing is withdrawn here', Code.Unimplemented)
     },
+    decide: () => {
+      throw new ConnectError('nothing is held here', Code.Unimplemented)
+    },
     async *handOver(requests) {
       const rows: OrderRow[] = []
       for await (const { kind, payload } of requests) {

@@ -1,22 +1,20 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { orThrow, refuse } from '#kernel/index.ts'
+import { orThrow } from '#kernel/index.ts'
 import { casesOfOrder } from '#cases/index.ts'
 import { orderFulfillmentStory } from '#fulfillment/index.ts'
 import {
-  decideOrder,
-  findOrder,
   fulfillmentClient,
   listDecisions,
   listOrderEvents,
   listOrders,
   withdrawOrder,
 } from '#orders/index.ts'
-import type { OrderDetail } from '#orders/index.ts'
-import type { Context } from '#platform/index.ts'
 import { returnsOfOrder } from '#reconciliation/index.ts'
 import { addCommand, addGroup, limitOption } from './command.ts'
+import { addDecideCommand } from './decide-command.ts'
 import { money, table, time } from './format-text.ts'
+import { orderOf } from './order-of.ts'
 import { storyText } from './story-text.ts'
 import { cliActor, cliConfig, withInstallation } from './with-installation.ts'
 
@@ -47,35 +45,7 @@ export function addOrderCommands(program: Command): void {
         return { json: story, text: storyText(story) }
       }),
   })
-  addCommand(group, {
-    usage: 'decide <id> <verdict>',
-    summary: 'hold or clear an order; a clear can be undone by a hold for 10 seconds',
-    example: 'holdfast orders decide 536365 clear --reason "called the buyer"',
-    options: [['--reason <text>', 'why; the order keeps it']],
-    input: z.object({ id: z.string(), verdict: z.enum(['hold', 'clear']), reason }),
-    run: (wish) =>
-      withInstallation(async ({ context, placing }) => {
-        const order = await orderOf(context, wish.id)
-        const { decisionId, number, verdict, effectiveAt } = orThrow(
-          await decideOrder(placing.deps, {
-            orderId: order.id,
-            verdict: wish.verdict,
-            reason: wish.reason,
-            actor: cliActor(),
-          }),
-        )
-        return {
-          json: {
-            order_id: order.id,
-            decision_id: decisionId,
-            number,
-            verdict,
-            effective_at: effectiveAt,
-          },
-          text: `${order.id}: ${verdict}, decision ${number}, effective ${effectiveAt}.`,
-        }
-      }),
-  })
+  addDecideCommand(group)
   for (const kind of ['cancel', 'reject'] as const) addWithdrawCommand(group, kind)
 }
 
@@ -157,8 +127,3 @@ function addWithdrawCommand(group: Command, kind: 'cancel' | 'reject'): void {
 }
 
 const PAST = { cancel: 'cancelled', reject: 'rejected' } as const
-
-async function orderOf({ database, merchant }: Context, id: string): Promise<OrderDetail> {
-  const order = await findOrder(database, merchant, id)
-  return orThrow(order ? { ok: true, value: order } : refuse('order_unknown', `No order ${id}.`))
-}

@@ -1,5 +1,10 @@
 /** The part of the catalogue that is about taking back what is with a partner; see `refusal.ts`. */
 export const RECALL_REFUSALS = {
+  fulfillment_unavailable: {
+    http: 503,
+    grpc: 'unavailable',
+    means: 'fulfillment did not answer, and nothing is recorded; try again',
+  },
   recall_unknown: { http: 404, grpc: 'not_found', means: 'no such recall' },
   order_shipped: {
     http: 409,

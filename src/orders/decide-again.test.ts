@@ -66,7 +66,12 @@ const decisionsOf = async (id: string) => {
 const waiting = async () => (await db.asOwner('select 1 from orders.unread_hold')).length
 const UNREAD = 'rules hold flags_unread'
 const person = (orderId: string, verdict: 'hold' | 'clear') =>
-  decideOrder(deps(), { orderId, verdict, actor: 'person:ada', reason: 'looked at it' })
+  decideOrder(deps(), () => Promise.resolve({ kind: 'stands', parts: [] }), {
+    orderId,
+    verdict,
+    actor: 'person:ada',
+    reason: 'looked at it',
+  })
 
 test('after a pause the flags are read before an order is decided, and what they say now decides', async () => {
   standStill()

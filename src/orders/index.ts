@@ -1,5 +1,7 @@
 export { idempotencyKey } from './idempotency-header.ts'
 export { decideOrder } from './decide-order.ts'
+export type { AskDecision, Decided } from './decide-order.ts'
+export { resumeDecisions } from './resume-decisions.ts'
 export { findOrder, holdRate, listDecisions, listOrders, orderCounts } from './order-queries.ts'
 export type { DecisionRow, OrderDetail, OrderSummary } from './order-queries.ts'
 export type { OrderInput } from './order-input.ts'

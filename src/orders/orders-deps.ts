@@ -1,6 +1,7 @@
 import type { Context } from '#platform/index.ts'
 import type { OrderPlacing } from './place/place-orders.ts'
 import type { OrderTokens } from './order-token.ts'
+import type { AskDecision } from './decide-order.ts'
 import type { AskWithdrawal } from './withdraw-order.ts'
 
 /** Whether the approving call waited for the partner: `async` did not, `pending` waited in vain. */
@@ -12,6 +13,7 @@ export type OrdersDeps = {
   readonly placing: OrderPlacing
   readonly tokens: OrderTokens
   readonly askWithdrawal: AskWithdrawal
+  readonly askDecision: AskDecision
   /**
    * Called after an order was cleared, by rule or by a person. With `fulfillment_webhook_async` off
    * it waits, bounded, for the first attempt at the partner and says what came of the wait.

@@ -3,6 +3,7 @@ import { accept, refuse } from '#kernel/index.ts'
 import { route } from '#platform/index.ts'
 import type { AnyRoute } from '#platform/index.ts'
 import { decideOrder } from './decide-order.ts'
+import { idempotencyKey } from './idempotency-header.ts'
 import { shipToInput } from './order-input.ts'
 import { findOrder, listDecisions, listOrders } from './order-queries.ts'
 import type { OrdersDeps } from './orders-deps.ts'
@@ -74,7 +75,8 @@ const decideRoute = (deps: OrdersDeps): AnyRoute =>
   route({
     method: 'POST',
     path: '/admin/orders/:id/decisions',
-    summary: 'Record a decision; a CLEAR can be undone by a HOLD for ten seconds',
+    summary:
+      'Decide on an order: a HOLD holds or recalls each part and says which, a CLEAR can be undone for ten seconds',
     access: { kind: 'scope', scope: 'orders:decide' },
     audit: { action: 'orders.decide' },
     params: idParams,
@@ -82,24 +84,26 @@ const decideRoute = (deps: OrdersDeps): AnyRoute =>
       verdict: z.enum(['hold', 'clear']),
       reason: z.string().min(1).max(500),
     }),
-    handle: async ({ params, body, caller }) => {
-      const decided = await decideOrder(deps.placing.deps, {
+    handle: async ({ params, body, caller, headers }) => {
+      const given = headers['idempotency-key']
+      const key = given === undefined ? accept(undefined) : idempotencyKey(given)
+      if (!key.ok) return key
+      const decided = await decideOrder(deps.placing.deps, deps.askDecision, {
         orderId: params.id,
         verdict: body.verdict,
         actor: caller.actor,
         reason: body.reason,
+        key: key.value,
       })
       if (!decided.ok) return decided
-      const { decisionId, number, verdict, effectiveAt } = decided.value
-      const first = verdict === 'clear' ? await deps.afterClear(params.id) : undefined
-      const body201 = {
-        decision_id: decisionId,
-        number,
-        verdict,
-        effective_at: effectiveAt,
-        ...(first ? { first_attempt: first } : {}),
-      }
-      return accept({ status: 201, body: body201 })
+      const { answer, isReplayed } = decided.value
+      const isNewClear = answer.verdict === 'clear' && !isReplayed
+      const first = isNewClear ? await deps.afterClear(params.id) : undefined
+      return accept({
+        status: 201,
+        body: { ...answer, ...(first ? { first_attempt: first } : {}) },
+        ...(isReplayed ? { headers: { 'idempotent-replayed': 'true' } } : {}),
+      })
     },
   })
 

@@ -62,6 +62,8 @@ const insertUnreadHolds = statement({
 
 /** A decision about to be recorded; everything that its certificate covers. */
 export type NewDecision = {
+  /** The id that it was asked for under; a new one if absent. */
+  readonly id?: string
   readonly orderId: string
   readonly number: number
   readonly revision: number
@@ -99,7 +101,7 @@ export async function recordDecisions(
   decisions: readonly NewDecision[],
   author: DecisionAuthor,
 ): Promise<readonly string[]> {
-  const ids = decisions.map(() => newId('rvd'))
+  const ids = decisions.map((one) => one.id ?? newId('rvd'))
   const unread = decisions.filter(
     ({ verdict }) => verdict.kind === 'hold' && isUnreadOnly(verdict.reasons),
   )

@@ -7,6 +7,7 @@ import { handOverOnce } from './hand-over/hand-over.ts'
 import type { PlacingDeps } from './place/place-orders.ts'
 import { watchHandOver } from './hand-over/watch-hand-over.ts'
 import { watchRules } from './watch-rules.ts'
+import { resumeDecisions } from './resume-decisions.ts'
 import { resumeWithdrawals } from './withdraw-order.ts'
 
 /** The background work of this domain; `wake` is a hint that something waits. */
@@ -67,6 +68,7 @@ export function startOrdersWorker(
       lastWithdrawals = clock.monotonicMs()
       await attempt('taking up withdrawals', () => resumeWithdrawals(deps, client.withdraw))
       await attempt('deciding again', () => decideAgain(deps))
+      await attempt('taking up decisions', () => resumeDecisions(deps, client.decide))
     }
     return isBusy
   }

@@ -105,6 +105,7 @@ export async function serveRoles(
     placing,
     tokens,
     askWithdrawal: client.withdraw,
+    askDecision: client.decide,
     stageOf: (orderId: string) => orderStage(context.database, context.merchant, orderId),
     afterClear: async (orderId: string): Promise<FirstAttempt> => {
       ordersWorker?.wake()

@@ -3,17 +3,31 @@ export { reviewKeys, signApproval, verifyApproval } from './approval.ts'
 export type { ApprovedAllocation, ReviewKey, ReviewKeys } from './approval.ts'
 export { checkReceipt } from './check-receipt.ts'
 export { isOnlyMisallocated } from './check-record.ts'
+export {
+  isProvenDecisionAnswer,
+  isProvenDecisionQuestion,
+  proveDecisionAnswer,
+  proveDecisionQuestion,
+} from './decision-proof.ts'
+export type { DecisionAnswer } from './decision-proof.ts'
 export { HAND_OVER_LIMITS, MESSAGE_BYTES_MAX, rollingDigest, sealEnvelope } from './envelope.ts'
 export {
+  DecideAction,
+  DecideOutcome,
   EndSchema,
   EnvelopeKind,
   HandoffService,
   ManifestSchema,
+  PartState,
   RecordChunkSchema,
   WithdrawKind,
   WithdrawOutcome,
 } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
-export type { HandOverRequest, HandOverResponse } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
+export type {
+  DecideRequest,
+  HandOverRequest,
+  HandOverResponse,
+} from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 export { OrderIntakeService } from './gen/holdfast/orders/v1/intake_pb.js'
 export type {
   OrderReceipt,

@@ -90,6 +90,7 @@ describe('the published schema', () => {
       'holdfast.fulfillment.v1.HandoffService/GetLimits unary',
       'holdfast.fulfillment.v1.HandoffService/HandOver bidi_streaming',
       'holdfast.fulfillment.v1.HandoffService/Withdraw unary',
+      'holdfast.fulfillment.v1.HandoffService/Decide unary',
       'holdfast.orders.v1.OrderIntakeService/SubmitOrders bidi_streaming',
     ])
   })
@@ -109,6 +110,30 @@ function declaration(field: DescField): string {
 
 const FIELDS = {
   'holdfast.fulfillment.v1.Allocation': ['1 string location_id', '2 uint32 qty'],
+  'holdfast.fulfillment.v1.DecidePart': [
+    '1 string fulfillment_id',
+    '2 string partner_id',
+    '3 string location_id',
+    '4 PartState state',
+    '5 uint32 parcels',
+  ],
+  'holdfast.fulfillment.v1.DecideRequest': [
+    '1 string merchant',
+    '2 string order_id',
+    '3 string decision_id',
+    '4 uint32 revision',
+    '5 DecideAction action',
+    '6 bytes proof',
+  ],
+  'holdfast.fulfillment.v1.DecideResponse': [
+    '1 string decision_id',
+    '2 string order_id',
+    '3 uint32 revision',
+    '4 DecideAction action',
+    '5 DecideOutcome outcome',
+    '6 repeated DecidePart parts',
+    '7 bytes proof',
+  ],
   'holdfast.fulfillment.v1.End': [
     '1 uint32 envelope_count',
     '2 uint32 record_count',

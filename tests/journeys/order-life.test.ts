@@ -92,7 +92,12 @@ const withdraw = (
     ...(shipTo ? { shipTo } : {}),
   })
 const decide = (orderId: string, verdict: 'hold' | 'clear') =>
-  decideOrder(placing.deps, { orderId, verdict, actor: 'person:ada', reason: 'looked at it' })
+  decideOrder(placing.deps, client.decide, {
+    orderId,
+    verdict,
+    actor: 'person:ada',
+    reason: 'looked at it',
+  })
 const rows = async (text: string, id: string) => (await db.database.pool.query(text, [id])).rows
 const states = async (orderId: string): Promise<string[]> =>
   (
@@ -150,12 +155,16 @@ describe('a decision by a person', () => {
   test('a clear opens the order only after the undo window, and a hold undoes it', async () => {
     const id = await place({ country: 'FR' })
     await handOver()
-    expect(await decide(id, 'clear')).toMatchObject({ value: { number: 2, verdict: 'clear' } })
+    expect(await decide(id, 'clear')).toMatchObject({
+      value: { answer: { number: 2, verdict: 'clear', outcome: 'cleared' } },
+    })
     await handOver()
     expect(await states(id)).toEqual(['open'])
     await sealAll()
     expect(await states(id)).toEqual(['open'])
-    expect(await decide(id, 'hold')).toMatchObject({ value: { number: 3, verdict: 'hold' } })
+    expect(await decide(id, 'hold')).toMatchObject({
+      value: { answer: { number: 3, verdict: 'hold', outcome: 'held' } },
+    })
     await handOver()
     expect(await states(id)).toEqual(['held'])
   })

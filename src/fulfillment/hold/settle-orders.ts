@@ -10,6 +10,7 @@ import {
   openOrders,
   releaseReviewHolds,
 } from '../fulfillment-statements.ts'
+import { standingHolds } from './asked-decision.ts'
 import { insertRecallLines } from '../recall/line-statements.ts'
 import { settleHolds } from './settle-holds.ts'
 import type { Settlement, StoredVerdict } from './settle-holds.ts'
@@ -29,7 +30,8 @@ export type Settled = { readonly opened: number; readonly held: number }
 /**
  * Brings every unsealed fulfillment order of some orders to what its newest decision and its open
  * holds say. Locks them in id order first, so that it meets the seal and the withdrawal row by row.
- * A HOLD on what is with a partner asks for it back.
+ * A HOLD on what is with a partner asks for it back. A HOLD that was asked for and has not arrived yet goes
+ * before every decision that has.
  */
 export async function settleOrders(
   tx: Transaction,
@@ -39,6 +41,7 @@ export async function settleOrders(
   const locked = await many(tx, lockByOrder, { merchant, orders: orderIds })
   const fulfillments = locked.map((one) => one.id)
   const holds = await many(tx, openHolds, { merchant, fulfillments })
+  const standing = await standingHolds(tx, merchant, orderIds)
   const newest = await readNewest(tx, merchant, orderIds)
   const hasHold = (id: string, kind: string) =>
     holds.some((hold) => hold.fulfillment_id === id && hold.kind === kind)
@@ -46,7 +49,9 @@ export async function settleOrders(
   const settled: (readonly [LockedOrder, Settlement])[] = []
   const events: NewEvent[] = []
   for (const one of locked) {
-    const verdict = newest.get(one.order_id)
+    const asked = standing.get(one.order_id)
+    const isAsked = asked !== undefined && asked.revision >= one.revision
+    const verdict = isAsked ? asked : newest.get(one.order_id)
     if (one.state !== 'held' && one.state !== 'open') {
       if (isHeldTooLate(one, verdict)) events.push(...(await recallHeld(tx, merchant, one)))
       continue

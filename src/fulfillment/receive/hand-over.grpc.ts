@@ -15,6 +15,7 @@ import {
 } from '#wire/index.ts'
 import type { HandOverRequest, OpenedHandOver, ReviewKeys } from '#wire/index.ts'
 import { isInternalCaller } from '#wire/index.ts'
+import { answerDecision } from './decide-order.grpc.ts'
 import { quarantineStream, QUARANTINE_BYTES_MAX } from './quarantine-stream.ts'
 import { receiveHandOver } from './receive-hand-over.ts'
 import { withdrawOrder } from './withdraw-order.ts'
@@ -67,6 +68,13 @@ export function handOverService(deps: HandOverDeps): ServiceImpl<typeof HandoffS
         kind: request.kind,
       }
       return { ...answer, proof: Uint8Array.from(proveWithdrawal(deps.masterKey, answer)) }
+    },
+
+    async decide(request, call) {
+      authenticate(deps, call)
+      const outcome = await answerDecision(context, deps.masterKey, request)
+      if (!outcome.ok) throw connectError(outcome.refusal)
+      return outcome.value
     },
   }
 }

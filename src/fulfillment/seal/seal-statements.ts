@@ -1,5 +1,6 @@
 import { jsonOf, statement } from '#platform/index.ts'
 import type { RecordLine } from '#wire/index.ts'
+import { NO_HOLD_STANDS } from '../hold/asked-decision.ts'
 import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
 import { lineColumn } from '../fulfillment-statements.ts'
 
@@ -39,6 +40,7 @@ export const claimOpen = statement({
          select from fulfillment.hold h
           where h.merchant_id = f.merchant_id and h.fulfillment_id = f.id
             and h.released_at is null)
+       and ${NO_HOLD_STANDS}
        and not exists (
          select from fulfillment.fulfillment_order o
           where o.merchant_id = f.merchant_id and o.order_id = f.order_id

@@ -13,6 +13,8 @@ import {
   WithdrawOutcome,
 } from '#wire/index.ts'
 import type { HandOverResponse } from '#wire/index.ts'
+import type { AskDecision } from '../decide-order.ts'
+import { decisionAsker } from './ask-decision.ts'
 import type { SendHandOver } from './hand-over.ts'
 import type { AskWithdrawal, WithdrawalWord } from '../withdraw-order.ts'
 
@@ -22,6 +24,7 @@ export type FulfillmentClient = {
   readonly agreeOnLimits: () => Promise<Outcome<void>>
   readonly handOver: SendHandOver
   readonly withdraw: AskWithdrawal
+  readonly decide: AskDecision
 }
 
 const DEADLINE_MS = 20_000
@@ -38,7 +41,7 @@ const OUTCOMES = new Map<WithdrawOutcome, WithdrawalWord['kind']>([
   [WithdrawOutcome.PARTLY, 'partly'],
 ])
 
-/** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a 20 s deadline. */
+/** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a deadline of 20 s, a question about a decision one of 8 s. */
 export function fulfillmentClient(
   baseUrl: string,
   masterKey: Uint8Array,
@@ -52,6 +55,7 @@ export function fulfillmentClient(
   const client = createClient(HandoffService, transport)
   const headers = { authorization: `Bearer ${internalToken(masterKey)}` }
   return {
+    decide: decisionAsker(transport, headers, masterKey),
     agreeOnLimits: async () => {
       try {
         const theirs = await client.getLimits({}, { headers, timeoutMs: DEADLINE_MS })

@@ -64,7 +64,8 @@ test('decisions that nobody takes become one case after a quarter of an hour, an
 test('an order is told once, however many of its decisions wait', async () => {
   const orderId = await place()
   const wish = { orderId, actor: 'person:ada', reason: 'asked' }
-  await decideOrder(testPlacing(context).deps, { ...wish, verdict: 'hold' })
+  const unseen = () => Promise.resolve({ kind: 'stands' as const, parts: [] })
+  await decideOrder(testPlacing(context).deps, unseen, { ...wish, verdict: 'hold' })
   await waits(16)
   await watchHandOver(context)
   expect(await open()).toMatchObject([{ money_minor: 500 }])
@@ -154,7 +155,12 @@ test('the worker tells it also when fulfillment, once it has answered, throws at
   })
   const away = () => Promise.reject(new Error('unavailable'))
   const agreeOnLimits = () => Promise.resolve(accept(undefined))
-  const worker = startOrdersWorker(deps, { agreeOnLimits, handOver: away, withdraw: away })
+  const worker = startOrdersWorker(deps, {
+    agreeOnLimits,
+    handOver: away,
+    withdraw: away,
+    decide: away,
+  })
   onTestFinished(worker.stop)
   await vi.waitFor(async () => expect(await open()).toHaveLength(1), 10_000)
 })

@@ -512,6 +512,141 @@ export declare type WithdrawResponse = Message<"holdfast.fulfillment.v1.Withdraw
 export declare const WithdrawResponseSchema: GenMessage<WithdrawResponse>;
 
 /**
+ * @generated from message holdfast.fulfillment.v1.DecideRequest
+ */
+export declare type DecideRequest = Message<"holdfast.fulfillment.v1.DecideRequest"> & {
+  /**
+   * @generated from field: string merchant = 1;
+   */
+  merchant: string;
+
+  /**
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * The id under which the decision is recorded.
+   *
+   * @generated from field: string decision_id = 3;
+   */
+  decisionId: string;
+
+  /**
+   * Parts of revisions up to this one are meant.
+   *
+   * @generated from field: uint32 revision = 4;
+   */
+  revision: number;
+
+  /**
+   * @generated from field: holdfast.fulfillment.v1.DecideAction action = 5;
+   */
+  action: DecideAction;
+
+  /**
+   * HMAC-SHA256 over the other fields, 32 bytes.
+   *
+   * @generated from field: bytes proof = 6;
+   */
+  proof: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.fulfillment.v1.DecideRequest.
+ * Use `create(DecideRequestSchema)` to create a new message.
+ */
+export declare const DecideRequestSchema: GenMessage<DecideRequest>;
+
+/**
+ * What one partner has, or is to have, of an order.
+ *
+ * @generated from message holdfast.fulfillment.v1.DecidePart
+ */
+export declare type DecidePart = Message<"holdfast.fulfillment.v1.DecidePart"> & {
+  /**
+   * @generated from field: string fulfillment_id = 1;
+   */
+  fulfillmentId: string;
+
+  /**
+   * @generated from field: string partner_id = 2;
+   */
+  partnerId: string;
+
+  /**
+   * @generated from field: string location_id = 3;
+   */
+  locationId: string;
+
+  /**
+   * @generated from field: holdfast.fulfillment.v1.PartState state = 4;
+   */
+  state: PartState;
+
+  /**
+   * Parcels of it that have left.
+   *
+   * @generated from field: uint32 parcels = 5;
+   */
+  parcels: number;
+};
+
+/**
+ * Describes the message holdfast.fulfillment.v1.DecidePart.
+ * Use `create(DecidePartSchema)` to create a new message.
+ */
+export declare const DecidePartSchema: GenMessage<DecidePart>;
+
+/**
+ * @generated from message holdfast.fulfillment.v1.DecideResponse
+ */
+export declare type DecideResponse = Message<"holdfast.fulfillment.v1.DecideResponse"> & {
+  /**
+   * @generated from field: string decision_id = 1;
+   */
+  decisionId: string;
+
+  /**
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * @generated from field: uint32 revision = 3;
+   */
+  revision: number;
+
+  /**
+   * @generated from field: holdfast.fulfillment.v1.DecideAction action = 4;
+   */
+  action: DecideAction;
+
+  /**
+   * @generated from field: holdfast.fulfillment.v1.DecideOutcome outcome = 5;
+   */
+  outcome: DecideOutcome;
+
+  /**
+   * @generated from field: repeated holdfast.fulfillment.v1.DecidePart parts = 6;
+   */
+  parts: DecidePart[];
+
+  /**
+   * HMAC-SHA256 over the other fields, 32 bytes.
+   *
+   * @generated from field: bytes proof = 7;
+   */
+  proof: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.fulfillment.v1.DecideResponse.
+ * Use `create(DecideResponseSchema)` to create a new message.
+ */
+export declare const DecideResponseSchema: GenMessage<DecideResponse>;
+
+/**
  * @generated from enum holdfast.fulfillment.v1.EnvelopeKind
  */
 export enum EnvelopeKind {
@@ -620,6 +755,140 @@ export enum WithdrawOutcome {
 export declare const WithdrawOutcomeSchema: GenEnum<WithdrawOutcome>;
 
 /**
+ * @generated from enum holdfast.fulfillment.v1.DecideAction
+ */
+export enum DecideAction {
+  /**
+   * @generated from enum value: DECIDE_ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Hold what has not left, and ask back what is with a partner, until the decision of this id arrives.
+   *
+   * @generated from enum value: DECIDE_ACTION_HOLD = 1;
+   */
+  HOLD = 1,
+
+  /**
+   * Nothing changes here: the CLEAR counts when it arrives with its certificate.
+   *
+   * @generated from enum value: DECIDE_ACTION_CLEAR = 2;
+   */
+  CLEAR = 2,
+
+  /**
+   * The HOLD of this id was never recorded: it ends here, and counts no more if it arrives late.
+   *
+   * @generated from enum value: DECIDE_ACTION_DROP = 3;
+   */
+  DROP = 3,
+}
+
+/**
+ * Describes the enum holdfast.fulfillment.v1.DecideAction.
+ */
+export declare const DecideActionSchema: GenEnum<DecideAction>;
+
+/**
+ * @generated from enum holdfast.fulfillment.v1.DecideOutcome
+ */
+export enum DecideOutcome {
+  /**
+   * @generated from enum value: DECIDE_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The decision may be recorded.
+   *
+   * @generated from enum value: DECIDE_OUTCOME_STANDS = 1;
+   */
+  STANDS = 1,
+
+  /**
+   * A CLEAR comes too late to decide: goods are sealed, or are being asked back.
+   *
+   * @generated from enum value: DECIDE_OUTCOME_SEALED = 2;
+   */
+  SEALED = 2,
+
+  /**
+   * Everything has left.
+   *
+   * @generated from enum value: DECIDE_OUTCOME_SHIPPED = 3;
+   */
+  SHIPPED = 3,
+
+  /**
+   * The HOLD of this id was dropped, and cannot be recorded any more.
+   *
+   * @generated from enum value: DECIDE_OUTCOME_DROPPED = 4;
+   */
+  DROPPED = 4,
+}
+
+/**
+ * Describes the enum holdfast.fulfillment.v1.DecideOutcome.
+ */
+export declare const DecideOutcomeSchema: GenEnum<DecideOutcome>;
+
+/**
+ * @generated from enum holdfast.fulfillment.v1.PartState
+ */
+export enum PartState {
+  /**
+   * @generated from enum value: PART_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Will not leave before a CLEAR.
+   *
+   * @generated from enum value: PART_STATE_HELD = 1;
+   */
+  HELD = 1,
+
+  /**
+   * Cleared, and not sealed.
+   *
+   * @generated from enum value: PART_STATE_OPEN = 2;
+   */
+  OPEN = 2,
+
+  /**
+   * Sealed or accepted, and nobody asks for it.
+   *
+   * @generated from enum value: PART_STATE_WITH_PARTNER = 3;
+   */
+  WITH_PARTNER = 3,
+
+  /**
+   * A recall is under way: the part may still leave.
+   *
+   * @generated from enum value: PART_STATE_ASKED_BACK = 4;
+   */
+  ASKED_BACK = 4,
+
+  /**
+   * @generated from enum value: PART_STATE_LEFT = 5;
+   */
+  LEFT = 5,
+
+  /**
+   * Withdrawn or recalled for good.
+   *
+   * @generated from enum value: PART_STATE_ENDED = 6;
+   */
+  ENDED = 6,
+}
+
+/**
+ * Describes the enum holdfast.fulfillment.v1.PartState.
+ */
+export declare const PartStateSchema: GenEnum<PartState>;
+
+/**
  * How order processing hands decided orders to fulfillment.
  *
  * @generated from service holdfast.fulfillment.v1.HandoffService
@@ -654,6 +923,17 @@ export declare const HandoffService: GenService<{
     methodKind: "unary";
     input: typeof WithdrawRequestSchema;
     output: typeof WithdrawResponseSchema;
+  },
+  /**
+   * Asks what a decision of a person would still change, before it is recorded. A HOLD holds and recalls at
+   * once. Idempotent by decision id.
+   *
+   * @generated from rpc holdfast.fulfillment.v1.HandoffService.Decide
+   */
+  decide: {
+    methodKind: "unary";
+    input: typeof DecideRequestSchema;
+    output: typeof DecideResponseSchema;
   },
 }>;
 
