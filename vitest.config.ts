@@ -35,6 +35,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'fuzz',
+          include: ['tests/fuzz/**/*.test.ts'],
+          globalSetup: ['tests/postgres.setup.ts'],
+          testTimeout: 3_600_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 6 },
+        },
+      },
+      {
+        test: {
           name: 'mutants',
           include: ['tests/mutants/**/*.test.ts'],
           testTimeout: 600_000,
