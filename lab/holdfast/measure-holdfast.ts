@@ -26,7 +26,7 @@ export async function readWaiting(pool: Pool): Promise<Waiting> {
 /** Hand-overs that the receiver refused, by code, from its quarantine. */
 export async function readRefused(pool: Pool): Promise<readonly Refused[]> {
   const { rows } = await pool.query<{ code: string; times: number }>(
-    'select code, count(*)::int as times from fulfillment.quarantine group by code order by code',
+    'select code, sum(times)::int as times from fulfillment.quarantine group by code order by code',
   )
   return rows.map(({ code, times }) => ({ what: 'a hand-over that lost field 47', code, times }))
 }

@@ -106,6 +106,30 @@ test('a byte changed on the way refuses the batch', async () => {
   expect(await count('received_order')).toBe(orders)
 })
 
+test('the same damage again is counted, and different damages are kept up to a bound and then counted', async () => {
+  const cutOf = (order: string) => sealed(order).envelopes.slice(0, -1)
+  const keptOf = () =>
+    house.query(
+      `select count(*)::int as rows, max(times) as most from fulfillment.quarantine
+        where code = 'envelope_truncated'`,
+    )
+  // The record is the same, byte by byte; the batch id is another each time.
+  const one = record('ord_again')
+  const again = () =>
+    orThrow(
+      sealHandOver({ batchId: newId('hov'), merchant: 'main', provenance: 'p', records: [one] }),
+    ).envelopes.slice(0, -1)
+  const [before] = await keptOf()
+  for (let n = 0; n < 5; n += 1) await refusalOf(handOver(again()))
+  expect(await keptOf()).toEqual([{ rows: Number(before?.['rows']) + 1, most: 5 }])
+  for (let n = 0; n < 20; n += 1) await refusalOf(handOver(cutOf(`ord_many_${n}`)))
+  expect(await keptOf()).toEqual([{ rows: 16, most: 5 }])
+  const dropped = await house.query(
+    `select times::int from fulfillment.quarantine_dropped where code = 'envelope_truncated'`,
+  )
+  expect(dropped).toEqual([{ times: Number(before?.['rows']) + 1 + 20 - 16 }])
+})
+
 test('without the token of the installation nothing is read or kept', async () => {
   const kept = await count('quarantine')
   const { envelopes } = sealed('ord_g4')

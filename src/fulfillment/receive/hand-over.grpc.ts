@@ -5,6 +5,7 @@ import { refuse, REFUSALS } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import type { Context } from '#platform/index.ts'
 import {
+  EnvelopeKind,
   handOverReader,
   HandoffService,
   MESSAGE_BYTES_MAX,
@@ -17,6 +18,7 @@ import type { HandOverRequest, OpenedHandOver, ReviewKeys } from '#wire/index.ts
 import { isInternalCaller } from '#wire/index.ts'
 import { answerDecision } from './decide-order.grpc.ts'
 import { quarantineStream, QUARANTINE_BYTES_MAX } from './quarantine-stream.ts'
+import type { RefusedStream } from './quarantine-stream.ts'
 import { receiveHandOver } from './receive-hand-over.ts'
 import { withdrawOrder } from './withdraw-order.ts'
 import type { WithdrawalOutcome, WithdrawalWish } from './withdraw-order.ts'
@@ -40,10 +42,10 @@ export function handOverService(deps: HandOverDeps): ServiceImpl<typeof HandoffS
     },
     async *handOver(requests, call) {
       authenticate(deps, call)
-      const { opened, payloads } = await openStream(requests)
+      const { opened, ...stream } = await openStream(requests)
       const receipt = opened.ok ? await receiveHandOver(context, reviewKeys, opened.value) : opened
       if (!receipt.ok) {
-        await quarantineStream(context, receipt.refusal, payloads)
+        await quarantineStream(context, receipt.refusal, stream)
         throw connectError(receipt.refusal)
       }
       const { id, digest, records, holds, clears } = receipt.value
@@ -95,17 +97,19 @@ const OUTCOMES: Readonly<Record<WithdrawalOutcome['kind'], WithdrawOutcome>> = {
 /** Reads to the end or to the first refusal; keeps the payloads, for the quarantine. */
 async function openStream(
   requests: AsyncIterable<HandOverRequest>,
-): Promise<{ opened: Outcome<OpenedHandOver>; payloads: readonly Uint8Array[] }> {
+): Promise<{ opened: Outcome<OpenedHandOver> } & RefusedStream> {
   const reader = handOverReader()
   const payloads: Uint8Array[] = []
+  const records: Uint8Array[] = []
   let kept = 0
   for await (const request of requests) {
     if (kept < QUARANTINE_BYTES_MAX) payloads.push(request.payload)
     kept += request.payload.length
+    if (request.kind === EnvelopeKind.RECORDS) records.push(request.payload)
     const pushed = reader.push(request)
-    if (!pushed.ok) return { opened: pushed, payloads }
+    if (!pushed.ok) return { opened: pushed, payloads, records }
   }
-  return { opened: reader.finish(), payloads }
+  return { opened: reader.finish(), payloads, records }
 }
 
 function authenticate(deps: HandOverDeps, call: HandlerContext): void {
