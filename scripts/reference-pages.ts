@@ -7,6 +7,7 @@ import { METRICS } from '../src/telemetry/index.ts'
 import type { MetricRow } from '../src/telemetry/index.ts'
 import { holdfastProgram } from '../src/cli/program.ts'
 import { cliPage } from './cli-page.ts'
+import { limitRows } from './limits-page.ts'
 
 /** The generated pages of `docs/reference/`, by file name: each is a table of the code, as Markdown. */
 export function referencePages(): ReadonlyMap<string, string> {
@@ -16,6 +17,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['errors.md', errorsPage()],
     ['events.md', eventsPage()],
     ['flags.md', flagsPage()],
+    ['limits.md', limitsPage()],
     ['metrics.md', metricsPage()],
     ['review.md', reviewPage()],
   ])
@@ -35,6 +37,15 @@ function errorsPage(): string {
     'HTTP answers RFC 9457 `application/problem+json` with this `code`; gRPC sends it as `holdfast-code`; the command line prints it first.',
     ['code', 'HTTP', 'gRPC', 'means'],
     rows,
+  )
+}
+
+function limitsPage(): string {
+  return page(
+    'Limits',
+    'What a caller, a partner or a file can meet, with the code of what is above it.',
+    ['what', 'at most', 'above it'],
+    limitRows(),
   )
 }
 

@@ -13,7 +13,7 @@ import type { PlaceOutcome } from './place/place-request.ts'
 export type CallerOf = (authorization: string | null) => Promise<Caller | undefined>
 
 /** Orders a chunk may hold; the message limit of the server bounds its bytes. */
-const CHUNK_ORDERS_MAX = 500
+export const CHUNK_ORDERS_MAX = 500
 
 type Totals = { chunks: number; orders: number; placed: number; known: number; refused: number }
 type Receipt = {

@@ -20,8 +20,9 @@ export type EventStreams = {
   readonly close: () => void
 }
 
-/** Streams that may be open in one process, and of one caller: a key or a person. */
+/** Streams that may be open in one process. */
 export const STREAMS_MAX = 32
+/** Streams that one caller, a key or a person, may have open in one process. */
 export const STREAMS_OF_CALLER_MAX = 4
 const PAGE = 200
 const POLL_MS = 500

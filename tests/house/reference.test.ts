@@ -11,6 +11,7 @@ test('the generated pages are there to be compared', () => {
     'errors.md',
     'events.md',
     'flags.md',
+    'limits.md',
     'metrics.md',
     'review.md',
   ])

@@ -8,7 +8,8 @@ import { count, eventRefusal } from '#telemetry/index.ts'
 import { keepEvent } from './keep-event.ts'
 import { verifyPartner } from './verify-partner.ts'
 
-const EVENT_BYTES_MAX = 1024 * 1024
+/** Largest body of a partner event, in bytes. */
+export const EVENT_BYTES_MAX = 1024 * 1024
 
 /** `POST /partners/{id}/events`: verified on raw bytes, kept, and only then answered with 202. */
 export function inboundRoutes(deps: {

@@ -39,7 +39,8 @@ export type OrderPlacing = {
 /** Orders a transaction; a wholesale order weighs its lines, so that a batch stays near 6,000 rows. */
 const BATCH_ORDERS_MAX = 256
 const BATCH_LINES_MAX = 6_000
-const QUEUE_MAX = 4_096
+/** Orders that may wait in the lane of a process. */
+export const QUEUE_MAX = 4_096
 
 /** Opens the lane. Concurrent requests share a transaction; none waits for a timer. */
 export function orderPlacing(deps: PlacingDeps): OrderPlacing {
