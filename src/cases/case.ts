@@ -18,6 +18,7 @@ export const CASE_KINDS = [
   'return',
   'lost_parcel',
   'partner_regressed',
+  'database_restored',
   'ship_by_at_risk',
   'ship_by_missed',
 ] as const

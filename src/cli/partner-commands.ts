@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { orThrow } from '#kernel/index.ts'
+import { listLanes } from '#fulfillment/index.ts'
 import { addLocation } from '#inventory/index.ts'
 import { listPartners, registerPartner } from '#partners/index.ts'
 import type { Partner } from '#partners/index.ts'
@@ -82,16 +83,22 @@ export function addPartnerCommands(program: Command): void {
   })
   addCommand(group, {
     usage: 'list',
-    summary: 'every partner, its measured grade and whether it is paused',
+    summary: 'every partner, its measured grade, and whether it is paused or its lane shut',
     example: 'holdfast partners list',
     input: z.object({}),
     run: () =>
       withInstallation(async ({ context }) => {
-        const partners = await listPartners(context.database, context.merchant)
+        const { database, merchant } = context
+        const partners = await listPartners(database, merchant)
+        const lanes = await listLanes(database, merchant)
+        const shut = new Map(lanes.map((one) => [one.partner_id, one.reason]))
+        const laneOf = (id: string): string | null => shut.get(id) ?? null
         return {
-          json: { partners: partners.map(partnerJson) },
+          json: {
+            partners: partners.map((one) => ({ ...partnerJson(one), lane_shut: laneOf(one.id) })),
+          },
           text: table(
-            ['ID', 'NAME', 'GRADE', 'LOCATION', 'URL', 'PAUSED'],
+            ['ID', 'NAME', 'GRADE', 'LOCATION', 'URL', 'PAUSED', 'LANE'],
             partners.map((one) => [
               one.id,
               one.name,
@@ -99,6 +106,7 @@ export function addPartnerCommands(program: Command): void {
               one.locationId,
               one.url,
               time(one.pausedAt),
+              laneOf(one.id) === null ? 'open' : `shut: ${laneOf(one.id)}`,
             ]),
           ),
         }

@@ -7,6 +7,7 @@ import { addFulfillmentCommands } from './fulfillment-commands.ts'
 import { addGenerateCommands } from './generate-commands.ts'
 import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
+import { addLaneCommands } from './lane-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
@@ -41,6 +42,7 @@ export function holdfastProgram(): Command {
   addFulfillmentCommands(program)
   addReshipCommands(program)
   addReconcileCommands(program)
+  addLaneCommands(program)
   addCaseCommands(program)
   addFlagCommands(program)
   addAccessCommands(program)

@@ -1,4 +1,5 @@
 import { statement } from '#platform/index.ts'
+import { LANE_INVARIANTS } from './handshake/lane-checks.ts'
 import { RECALL_INVARIANTS } from './recall/recall-checks.ts'
 
 // Every row that a query returns is a violation; it says which thing and what of it.
@@ -168,7 +169,7 @@ const INVARIANTS = [
 ] as const
 
 /** What must hold at every moment, for `holdfast verify`: each statement returns what breaks it. */
-export const fulfillmentChecks = [...INVARIANTS, ...RECALL_INVARIANTS].map(
+export const fulfillmentChecks = [...INVARIANTS, ...RECALL_INVARIANTS, ...LANE_INVARIANTS].map(
   ({ name, sql }, index) => ({
     claim: name,
     find: statement({

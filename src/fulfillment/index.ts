@@ -1,5 +1,6 @@
 import type { AnyRoute, Context } from '#platform/index.ts'
 import type { PartnerSecrets } from '#partners/index.ts'
+import { laneRoutes } from './handshake/lanes.http.ts'
 import { pullRoutes } from './dispatch/pull.http.ts'
 import type { SealProver } from './seal/seal-proof.ts'
 import { fulfillmentAdminRoutes } from './admin.http.ts'
@@ -22,9 +23,14 @@ export { DISPATCH_TIMINGS } from './dispatch/dispatch-timing.ts'
 export type { DispatchTiming } from './dispatch/dispatch-timing.ts'
 export type { HoldChange } from './hold/change-holds.ts'
 export { fulfillmentChecks } from './checks.ts'
+export { listLanes } from './handshake/lane-status.ts'
+export { openForeignLane } from './handshake/open-lane.ts'
+export { isOurKey } from './handshake/judge-handshake.ts'
+export { raiseFenceOn } from './handshake/raise-fence.ts'
 export { adoptDispatch } from './reconcile/adopt-dispatch.ts'
 export { askContents, askManifest } from './reconcile/ask-manifest.ts'
 export type { AskDeps, KeyContents, ManifestEntry } from './reconcile/ask-manifest.ts'
+export { closeUnknown, listUnknown } from './reconcile/unknown-fulfillments.ts'
 export { releaseFrozen, skipLostSequences } from './reconcile/release-frozen.ts'
 export { dispatchEvidence, listDispatches } from './dispatch-queries.ts'
 export type { AttemptRow, DispatchEvidence, DispatchRow } from './dispatch-queries.ts'
@@ -68,5 +74,6 @@ export function fulfillmentRoutes(deps: {
     ...reshipRoutes(deps.context),
     ...inboundRoutes(deps),
     ...pullRoutes(deps),
+    ...laneRoutes(deps.context),
   ]
 }

@@ -17,16 +17,17 @@ export type FulfillmentWorker = {
 const POLL_MS = 1_000
 
 /**
- * Starts sealing, dispatching, resolving and applying partner events. Throws where the ship-once
+ * Starts sealing, dispatching, resolving and applying partner events. Nothing is sealed for a partner or sent to
+ * it before the handshake with it. Throws where the ship-once
  * index is missing. Wakes by NOTIFY and by itself; every partner has its own lane.
  */
 export async function startFulfillmentWorker(given: WorkerDeps): Promise<FulfillmentWorker> {
-  const deps = laneDeps(given)
-  const { database, merchant, log } = deps.context
+  const { database, merchant, log } = given.context
   await assertShipOnceIndex(database)
-  const pollMs = deps.pollMs ?? POLL_MS
-  const completions = openCompletionLane(deps)
+  const pollMs = given.pollMs ?? POLL_MS
   const signal = listenForWork(database)
+  const deps = laneDeps(given, signal.wake)
+  const completions = openCompletionLane(deps)
   const underWay = new Set<Promise<void>>()
   const busyLanes = new Set<string>()
   const stopping = new AbortController()
@@ -85,6 +86,9 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
       if (await signal.wait(pollMs)) wakes += 1
     }
   }
+  // Before the first round, so that what one partner shows is known before anything goes to another.
+  const partners = await listPartners(database, merchant)
+  await deps.handshakes.askAll(partners.filter((one) => one.pausedAt === null))
   const running = loop()
   return {
     wake: signal.wake,
@@ -93,6 +97,7 @@ export async function startFulfillmentWorker(given: WorkerDeps): Promise<Fulfill
       signal.wake()
       await running
       while (underWay.size > 0) await Promise.all(underWay)
+      await deps.handshakes.idle()
       await completions.idle()
       await signal.close()
     },

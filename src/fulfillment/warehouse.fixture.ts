@@ -11,8 +11,8 @@ import { fixedFlags } from '#flags/index.ts'
 import type { FlagKey, FlagReader } from '#flags/index.ts'
 import { addLocation } from '#inventory/index.ts'
 import { gradePartner, partnerSecrets, registerPartner } from '#partners/index.ts'
-import { withTransaction } from '#platform/index.ts'
-import type { AnyRoute, Log, RouteReply } from '#platform/index.ts'
+import { change, withTransaction } from '#platform/index.ts'
+import type { AnyRoute, Context, Log, RouteReply } from '#platform/index.ts'
 import { openOutbound } from '#platform/outbound/index.ts'
 import { newWebhookSecret } from '#platform/webhooks/index.ts'
 import { startSimulator } from '#simulator/index.ts'
@@ -28,6 +28,8 @@ import type { HandOverRecord, OpenedHandOver, ReviewKey } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
 import { approvalCheck } from './seal/approval-check.ts'
 import { sealProver } from './seal/seal-proof.ts'
+import { saveHandshake } from './handshake/handshake-statements.ts'
+import type { LaneGate } from './handshake/lane-session.ts'
 import { pullRoutes } from './dispatch/pull.http.ts'
 import { inboundRoutes } from './ship/inbound.http.ts'
 import { receiveHandOver } from './receive/receive-hand-over.ts'
@@ -114,6 +116,28 @@ export function opened(records: readonly HandOverRecord[], batchId = newId('hov'
 /** Flags at their initial values, with what a test switches. */
 export const flagsOf: (switched?: Partial<Record<FlagKey, boolean>>) => FlagReader = fixedFlags
 
+const FIXTURE_GATE: LaneGate = { session: 'fixture', wal: 0 }
+
+/** Opens the lane of a partner as its handshake does, for a test that seals without a worker. */
+export async function openLane(
+  { database, merchant }: Context,
+  partner: string,
+): Promise<LaneGate> {
+  await withTransaction(database, (tx) =>
+    change(tx, saveHandshake, {
+      merchant,
+      partner,
+      session: FIXTURE_GATE.session,
+      epoch: 1,
+      asked: new Date(),
+      open: true,
+      reason: null,
+      detail: null,
+    }),
+  )
+  return FIXTURE_GATE
+}
+
 /** Everything a test of this domain needs; `stop` takes it all down again. */
 export async function openWarehouse(
   options: { log?: Log; isDeaf?: boolean; shipDelayMs?: number } = {},
@@ -159,12 +183,14 @@ export async function openWarehouse(
     addLocation(tx, 'main', { id: 'loc-shipco', name: 'ShipCo' }),
   )
   const regrade = async (grade: 'A' | 'B' | 'C' | 'D') => {
-    const change = { partner: 'shipco', actor: 'test', reason: 'probe', grade }
-    orThrow(await gradePartner(context, change))
+    const measured = { partner: 'shipco', actor: 'test', reason: 'probe', grade }
+    orThrow(await gradePartner(context, measured))
   }
   await regrade('A')
   const outbound = openOutbound({ headersTimeoutMs: 1_500, totalTimeoutMs: 2_000 })
-  const deps: WorkerDeps = {
+  const gate = await openLane(context, 'shipco')
+  const deps: WorkerDeps & { readonly gate: LaneGate } = {
+    gate,
     context,
     flags: flagsOf(),
     secrets: liveSecrets,

@@ -21,7 +21,7 @@ const resume = statement({
   params: { merchant: 'text', id: 'text' },
   row: { id: 'text' },
   text: `
-    update partners.partner set paused_at = null, paused_reason = null
+    update partners.partner set paused_at = null, paused_reason = null, resumed_at = now()
      where merchant_id = $merchant and id = $id
     returning id`,
 })
@@ -70,7 +70,7 @@ export async function pausePartner(context: Context, input: PartnerChange): Prom
   )
 }
 
-/** Sends to a paused partner again. Refused: `partner_unknown`. */
+/** Sends to a paused partner again, once it was asked what it holds. Refused: `partner_unknown`. */
 export async function resumePartner(
   context: Context,
   input: PartnerChange,

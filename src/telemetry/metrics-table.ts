@@ -85,6 +85,7 @@ export const CASE_KIND_LABELS = [
   'return',
   'lost_parcel',
   'partner_regressed',
+  'database_restored',
   'ship_by_at_risk',
   'ship_by_missed',
 ] as const

@@ -18,6 +18,7 @@ import { registerPartner } from '#partners/index.ts'
 import { HAND_OVER_LIMITS, HandoffService } from '#wire/index.ts'
 import { createTestContext, createTestDatabase } from '../database.ts'
 import type { TestDatabase } from '../database.ts'
+import { openLane } from '../../src/fulfillment/warehouse.fixture.ts'
 import {
   anOrder,
   aRequest,
@@ -71,10 +72,11 @@ const place = async (input: Partial<OrderInput> = {}): Promise<string> => {
 const handOver = async (): Promise<void> => {
   while ((await handOverOnce(context, client.handOver)).records > 0);
 }
-const seal = () =>
+const seal = async () =>
   sealBatch(context, 'shipco', {
     isProven: approvalCheck(testReviewKeys),
     prover: sealProver(TEST_MASTER_KEY),
+    gate: await openLane(context, 'shipco'),
   })
 const sealAll = async (): Promise<void> => {
   while ((await seal()).orders > 0);

@@ -23,12 +23,16 @@ beforeAll(async () => {
   await owner.connect()
   await owner.query(`insert into partners.partner (merchant_id, id, name, url, location_id)
     values ('main', 'shipco', 'ShipCo', 'http://127.0.0.1', 'loc')`)
+  await owner.query(`insert into fulfillment.lane_handshake
+    (merchant_id, partner_id, session, fence_epoch, asked_at, opened_at)
+    values ('main', 'shipco', 'test', 1, now(), now())`)
 })
 afterAll(async () => {
   await owner.end()
   await base.drop()
 })
 
+const GATE = { session: 'test', wal: 0 }
 const PARTNER = { merchant: 'main', partner: 'shipco' }
 const OPS = 400
 
@@ -68,7 +72,7 @@ test('the model of the dispatch table does what the statements do', async () => 
       const claim = { concurrency: 3, limit: 2, token: `t${nowMs}_${made}_${tokens.length}` }
       const ours = table.claimDue({ ...claim, leaseMs: 90_000 })
       const theirs = await withTransaction(base.database, (tx) =>
-        many(tx, claimDue, { ...PARTNER, ...claim, lease: 90 }),
+        many(tx, claimDue, { ...PARTNER, ...GATE, ...claim, lease: 90 }),
       )
       expect(attemptsOf(theirs)).toEqual(attemptsOf(ours))
       for (const row of theirs) {

@@ -52,6 +52,7 @@ async function claimAndCrash(order: string) {
     many(tx, claimDue, {
       merchant: 'main',
       partner: 'shipco',
+      ...house.deps.gate,
       concurrency: 4,
       limit: 4,
       token,

@@ -123,8 +123,9 @@ test.each([
 ])('%i with Retry-After waits as long as it says', async (value, fault) => {
   await strike(fault, { value, retry_after: 600 })
   await send()
-  await vi.waitFor(async () =>
-    expect(await dispatch()).toMatchObject({ attempt: 1, state: 'queued' }),
+  await vi.waitFor(
+    async () => expect(await dispatch()).toMatchObject({ attempt: 1, state: 'queued' }),
+    10_000,
   )
   expect(await dispatch()).toMatchObject({ waitsLong: true })
 })
@@ -135,7 +136,7 @@ test('401 pauses the partner and keeps the dispatch for the resume', async () =>
   await vi.waitFor(async () => {
     const rows = await house.query(`select paused_reason from partners.partner`)
     expect(rows).toEqual([{ paused_reason: expect.any(String) }])
-  })
+  }, 10_000)
   // The partner is paused before its dispatch is let go of.
   await reaches('queued')
   expect(await dispatch()).toMatchObject({ attempt: 1 })

@@ -7,8 +7,9 @@ import type { Partner } from '#partners/index.ts'
 import { appendEvents, change, many, read, withTransaction } from '#platform/index.ts'
 import { completeAll } from './complete-dispatch.ts'
 import type { Completed, Completion } from './complete-dispatch.ts'
-import { claimDue, expireLeases, insertAttempts, selectLaneWork } from './dispatch-statements.ts'
+import { claimDue, expireLeases, insertAttempts } from './dispatch-statements.ts'
 import { throttleLane } from './lane-rate.ts'
+import { selectLaneWork } from './lane-work.ts'
 import { afterLostLease } from './next-dispatch-state.ts'
 import { termsOf } from './partner-terms.ts'
 import { lookUp, probe, takeUnknown } from './resolve-unknown.ts'
@@ -45,8 +46,13 @@ export async function runLane(
   track: (work: Promise<void>) => void,
 ): Promise<number> {
   const { merchant, database } = deps.context
-  const [work] = await read(database, selectLaneWork, { merchant, partner: partner.id })
+  deps.session.touch()
+  const gate = deps.session.gate()
+  const [work] = await read(database, selectLaneWork, { merchant, partner: partner.id, ...gate })
   if (!work) return 0
+  const { system, timeline, flushed: wal, inserted } = work
+  deps.session.note(gate, { system, timeline, wal, inserted })
+  deps.handshakes.know(partner.id, work.next_sequence)
   let started = 0
   if (work.is_expired) started += await expire(deps, partner)
   if (work.is_unknown_due || work.is_expired) {
@@ -60,6 +66,11 @@ export async function runLane(
   if (partner.pausedAt !== null) return started
   if (!deps.breakers.isClosed(partner.id)) {
     track(probe(deps, partner))
+    return started
+  }
+  if (!work.is_open) {
+    // The statements of the seal and the claim would find nothing: the partner is asked first.
+    deps.handshakes.want(partner)
     return started
   }
   // At most its concurrency is unsettled: what waits beyond that waits open, and can be withdrawn.
@@ -98,7 +109,10 @@ async function stop(deps: LaneDeps, partner: Partner): Promise<number> {
 }
 
 async function seal(deps: LaneDeps, partner: Partner): Promise<number> {
-  const result = await sealBatch(deps.context, partner.id, deps)
+  const result = await sealBatch(deps.context, partner.id, {
+    ...deps,
+    gate: deps.session.gate(),
+  })
   return result.dispatches.length + result.heldBack
 }
 
@@ -112,6 +126,7 @@ async function claim(deps: LaneDeps, partner: Partner): Promise<readonly Claimed
     many(tx, claimDue, {
       merchant,
       partner: partner.id,
+      ...deps.session.gate(),
       concurrency: partner.concurrencyMax,
       limit: CLAIM_MAX,
       token,

@@ -1,12 +1,12 @@
 import { statement } from '#platform/index.ts'
 import { ACCEPTED_STATE, IS_ASKED_BACK } from '../recall/accepted-state.ts'
 import { IS_STOPPED_BY_PROMISE } from '../promise/near-promise.ts'
-import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
+import { LANE_IS_OPEN } from '../reconcile/lane-gate.ts'
 
 /**
  * The intent: takes due dispatches of a partner up to its free concurrency and marks them as being
- * sent, in database time. A dispatch of an earlier fence epoch (before a restore) is left alone, and
- * so is every dispatch of a partner that is paused, of which lines are asked back, or whose promise is
+ * sent, in database time. Nothing is taken where the lane is not open for this session. A dispatch of an
+ * earlier fence epoch (before a restore) is left alone, and so is every dispatch of a partner that is paused, of which lines are asked back, or whose promise is
  * too near to try it once more without a person.
  */
 export const claimDue = statement({
@@ -14,6 +14,8 @@ export const claimDue = statement({
   params: {
     merchant: 'text',
     partner: 'text',
+    session: 'text',
+    wal: 'int8',
     concurrency: 'int4',
     limit: 'int4',
     token: 'text',
@@ -51,7 +53,7 @@ export const claimDue = statement({
        where d.merchant_id = $merchant and d.partner_id = $partner and d.state = 'queued'
          and d.next_attempt_at <= now()
          and d.fence_epoch = (select fence_epoch from platform.instance)
-         and ${LANE_IS_CLEAR} and not ${IS_ASKED_BACK}
+         and ${LANE_IS_OPEN} and not ${IS_ASKED_BACK}
          and not ${IS_STOPPED_BY_PROMISE}
          and exists (select from partners.partner p
                       where p.merchant_id = $merchant and p.id = $partner and p.paused_at is null)
@@ -165,38 +167,6 @@ export const expireLeases = statement({
      where merchant_id = $merchant and partner_id = $partner and state = 'sending'
        and lease_until < now()
     returning id, attempt, intent_at`,
-})
-
-// The first of what is open, by its index: an EXISTS reads the whole table where statistics still know of
-// much that was open.
-/** What a partner's lane has to do now, in one cheap look. */
-export const selectLaneWork = statement({
-  name: 'fulfillment.select_lane_work',
-  params: { merchant: 'text', partner: 'text' },
-  row: {
-    unsettled: 'int4',
-    is_expired: 'bool',
-    is_unknown_due: 'bool',
-    is_queued_due: 'bool',
-    is_near: 'bool',
-    is_open_due: 'bool',
-    is_recalling: 'bool',
-  },
-  text: `
-    select count(*)::int as unsettled,
-           coalesce(bool_or(state = 'sending' and lease_until < now()), false) as is_expired,
-           coalesce(bool_or(state = 'unknown' and next_attempt_at <= now()), false) as is_unknown_due,
-           coalesce(bool_or(state = 'queued' and next_attempt_at <= now()), false) as is_queued_due,
-           coalesce(bool_or(state = 'queued' and ${IS_STOPPED_BY_PROMISE}), false) as is_near,
-           coalesce((select f.effective_at from fulfillment.fulfillment_order f
-                      where f.merchant_id = $merchant and f.partner_id = $partner and f.state = 'open'
-                      order by f.effective_at limit 1) <= now(), false) as is_open_due,
-           exists (select from fulfillment.recall_line
-                    where merchant_id = $merchant and partner_id = $partner
-                      and state in ('requested', 'in_progress')) as is_recalling
-      from fulfillment.dispatch d
-     where merchant_id = $merchant and partner_id = $partner
-       and state in ('queued', 'sending', 'unknown')`,
 })
 
 /** Completes dispatches, fenced: only who still holds the lease may say what became of it. */

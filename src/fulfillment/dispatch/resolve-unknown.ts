@@ -101,7 +101,9 @@ export async function ask(
 ): Promise<OutboundResult> {
   const secrets = await deps.secrets.live(partner.id, 'dispatch')
   const timestampS = Math.floor(nowMs / 1000)
-  return deps.breakers.run(partner.id, () =>
+  const result = await deps.breakers.run(partner.id, () =>
     deps.outbound.send(lookupRequest({ partner, secrets, key, timestampS })),
   )
+  await deps.handshakes.look(partner.id, sequenceSeen(result))
+  return result
 }

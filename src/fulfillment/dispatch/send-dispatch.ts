@@ -66,6 +66,7 @@ export async function sendDispatch(
       }),
     ),
   )
+  await deps.handshakes.look(partner.id, sequenceSeen(result))
   const seen = classifyResponse(
     result,
     {

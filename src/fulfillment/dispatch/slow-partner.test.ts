@@ -14,10 +14,14 @@ beforeAll(async () => {
 })
 afterAll(() => house.stop())
 
-/** A partner that takes every request and answers none, until the end of the test. */
+/** A partner that lists nothing, takes every other request and answers none of them, until the end of the test. */
 async function openSilentPartner() {
   const taken: string[] = []
   const server = createServer((request, response) => {
+    if (request.url?.includes('after_sequence') === true) {
+      response.end(JSON.stringify({ dispatches: [], next_after_sequence: null }))
+      return
+    }
     taken.push(request.method ?? '')
     response.on('error', () => undefined)
   })

@@ -5,6 +5,8 @@ import type { Context } from '#platform/index.ts'
 import type { Outbound } from '#platform/outbound/index.ts'
 import type { ApprovalCheck } from '../seal/approval-check.ts'
 import type { SealProver } from '../seal/seal-proof.ts'
+import type { Handshakes } from '../handshake/keep-lanes-open.ts'
+import type { LaneSession } from '../handshake/lane-session.ts'
 import type { DispatchTiming } from './dispatch-timing.ts'
 import type { SendMeter } from './lane-rate.ts'
 import type { PartnerBreakers } from './partner-breaker.ts'
@@ -32,5 +34,7 @@ export type WorkerDeps = {
 export type LaneDeps = WorkerDeps & {
   readonly timing: DispatchTiming
   readonly breakers: PartnerBreakers
+  readonly session: LaneSession
+  readonly handshakes: Handshakes
   readonly meter: SendMeter
 }

@@ -75,7 +75,8 @@ test('the process dies between intent and answer: another asks the same again', 
 test('a dispatch of unknown outcome is recalled by a tombstone, and its ghost is refused', async () => {
   await house.faults([
     { match: { method: 'POST', path: PATH }, fault: 'lose_request' },
-    { match: { method: 'GET' }, fault: 'status', value: 503 },
+    // Look-ups alone: the list that the handshake reads is answered.
+    { match: { method: 'GET', path: `${PATH}/*` }, fault: 'status', value: 503 },
   ])
   await house.start()
   await house.reaches(order, { state: 'unknown' })
@@ -109,7 +110,8 @@ test('a dispatch of unknown outcome is recalled by a tombstone, and its ghost is
 test('a dispatch that the partner took, and of which we do not know, comes back all the same', async () => {
   await house.faults([
     { match: { method: 'POST', path: PATH }, fault: 'lose_answer' },
-    { match: { method: 'GET' }, fault: 'status', value: 503 },
+    // Look-ups alone: the list that the handshake reads is answered.
+    { match: { method: 'GET', path: `${PATH}/*` }, fault: 'status', value: 503 },
   ])
   await house.start()
   await house.reaches(order, { state: 'unknown' })

@@ -3,6 +3,7 @@ import type { Partner } from '#partners/index.ts'
 import { many, withTransaction } from '#platform/index.ts'
 import type { RowOf } from '#platform/index.ts'
 import type { OutboundResult } from '#platform/outbound/index.ts'
+import { sequenceSeen } from '../dispatch/classify-response.ts'
 import { RESPONSE_KEPT_BYTES } from '../dispatch/complete-dispatch.ts'
 import { recallRequest } from '../dispatch/dispatch-request.ts'
 import { reasonNotToSend } from '../dispatch/reason-not-to-send.ts'
@@ -95,6 +96,7 @@ export async function sendRecall(
     timestampS: Math.floor(nowMs / 1_000),
   })
   const result = await deps.breakers.run(partner.id, () => deps.outbound.send(request))
+  await deps.handshakes.look(partner.id, sequenceSeen(result))
   const orders = new Map(
     recall.order_keys.map((orderKey, index) => [orderKey, recall.fulfillments[index] ?? '']),
   )

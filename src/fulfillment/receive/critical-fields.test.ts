@@ -13,7 +13,7 @@ import {
 import { relaysOf } from '../../wire/relay.fixture.ts'
 import { criticalPaths, pathName, tamperingsOf } from '../../wire/tamper.fixture.ts'
 import { sealBatch } from '../seal/seal-batch.ts'
-import { KEYS, MASTER_KEY, openWarehouse, record } from '../warehouse.fixture.ts'
+import { KEYS, MASTER_KEY, openLane, openWarehouse, record } from '../warehouse.fixture.ts'
 import type { Warehouse } from '../warehouse.fixture.ts'
 import { receiveHandOver } from './receive-hand-over.ts'
 import type { HandOverReceipt } from './receive-hand-over.ts'
@@ -82,6 +82,7 @@ async function standing(): Promise<string> {
 
 async function sealedOrders(): Promise<readonly string[]> {
   await sealBatch(house.context, 'shipco', house.deps)
+  await openLane(house.context, 'other')
   await sealBatch(house.context, 'other', house.deps)
   const rows = await house.query(`select distinct order_id from fulfillment.line_claim`)
   return rows.map((row) => String(row['order_id']))

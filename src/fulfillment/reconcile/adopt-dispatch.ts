@@ -24,6 +24,7 @@ import {
 } from '../seal/seal-statements.ts'
 import { selectByKey } from '../ship/inbox-statements.ts'
 import type { KeyContents, ManifestEntry } from './ask-manifest.ts'
+import { recordUnknown } from './unknown-fulfillments.ts'
 
 const lockTaken = statement({
   name: 'fulfillment.lock_taken_orders',
@@ -84,7 +85,8 @@ export type Adoption =
 /**
  * Takes a dispatch of the time after a backup into the restored books: its content is built again
  * from our own rows, and only where it gives the very digest and key that the partner has is it
- * written, as accepted. Otherwise the orders that it names are held for a person.
+ * written, as accepted. Otherwise the orders that it names are held for a person, and each order that the
+ * partner took is written down as an unknown fulfillment, which is never sealed.
  */
 export async function adoptDispatch(
   context: Context,
@@ -106,6 +108,7 @@ export async function adoptDispatch(
       return { kind: 'adopted', dispatch: await write(tx, frame, phantom, rebuilt) }
     }
     await hold(tx, merchant, phantom, orders)
+    await recordUnknown(tx, merchant, phantom, orders)
     const known = orders.map((one) => one.order_id)
     return { kind: 'held', orders: known, unknown: ids.length - orders.length }
   })

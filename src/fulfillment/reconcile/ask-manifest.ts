@@ -6,6 +6,7 @@ import { read, statement } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
 import type { Outbound, OutboundResult } from '#platform/outbound/index.ts'
 import { parseStrictJson, signWebhook } from '#platform/webhooks/index.ts'
+import { sequenceSeen } from '../dispatch/classify-response.ts'
 import { DISPATCH_PATH } from '../dispatch/dispatch-request.ts'
 
 /** What asking a partner needs. */
@@ -65,10 +66,26 @@ export async function askManifest(
   partner: Partner,
   after: number,
 ): Promise<Outcome<ManifestPage>> {
+  return (await askManifestPage(deps, partner, after)).page
+}
+
+/** A page as `askManifest` gives it, with the newest sequence that the partner says it had seen. */
+export async function askManifestPage(
+  deps: AskDeps,
+  partner: Partner,
+  after: number,
+): Promise<{ readonly page: Outcome<ManifestPage>; readonly seen: number | undefined }> {
   const query = `?after_sequence=${after}&limit=${PAGE_ENTRIES}`
   const asked = await ask(deps, partner, query)
-  if (!asked.ok) return asked
-  const { status, body } = asked.value
+  if (!asked.ok) return { page: asked, seen: undefined }
+  return { page: readPage(partner, after, asked.value), seen: sequenceSeen(asked.value) }
+}
+
+function readPage(
+  partner: Partner,
+  after: number,
+  { status, body }: Extract<OutboundResult, { kind: 'reply' }>,
+): Outcome<ManifestPage> {
   if (status === 404 || status === 405 || status === 501) {
     return refuse('manifest_unsupported', `${partner.id} has no manifest (HTTP ${status}).`)
   }

@@ -4,7 +4,7 @@ import { fulfillmentChecks } from '../checks.ts'
 import { sealBatch } from './seal-batch.ts'
 import { assertShipOnceIndex } from './ship-once-index.ts'
 import { selectShipOnceIndex } from './seal-statements.ts'
-import { openWarehouse, record } from '../warehouse.fixture.ts'
+import { openLane, openWarehouse, record } from '../warehouse.fixture.ts'
 import type { Warehouse } from '../warehouse.fixture.ts'
 
 let house: Warehouse
@@ -102,6 +102,7 @@ test('a second fulfillment order written by hand for a cleared order is not seal
     select merchant_id, 'ful_copy', order_id, revision, 'copyco', 'loc-copyco', lines, 'open',
            'rvd_ord_sealed_1', 'clear', now()
       from fulfillment.fulfillment_order where order_id = 'ord_sealed'`)
+  await openLane(house.context, 'copyco')
   expect(await sealBatch(house.context, 'copyco', house.deps)).toMatchObject({
     orders: 0,
     heldBack: 1,
@@ -145,6 +146,7 @@ test('units moved to another partner by hand are not sealed: the certificate nam
      where order_id = 'ord_moved';
     update fulfillment.fulfillment_order set partner_id = 'moveco', location_id = 'loc-copyco'
      where order_id = 'ord_moved'`)
+  await openLane(house.context, 'moveco')
   expect(await sealBatch(house.context, 'moveco', house.deps)).toMatchObject({
     orders: 0,
     heldBack: 1,

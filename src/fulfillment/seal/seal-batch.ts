@@ -2,6 +2,7 @@ import { newId } from '#kernel/index.ts'
 import { appendEvents, change, many, withTransaction } from '#platform/index.ts'
 import type { Context, Transaction } from '#platform/index.ts'
 import { SEALED_BYTES_MAX } from '#wire/index.ts'
+import type { LaneGate } from '../handshake/lane-session.ts'
 import type { ApprovalCheck } from './approval-check.ts'
 import { holdOrders, insertHolds, newestDecisions } from '../fulfillment-statements.ts'
 import { planBatches } from './plan-batch.ts'
@@ -16,6 +17,8 @@ import { writeBatches } from './write-batches.ts'
 export type SealChecks = {
   readonly isProven: ApprovalCheck
   readonly prover: SealProver
+  /** The session whose handshake opened the lane; without one nothing is sealed. */
+  readonly gate: LaneGate
   /** Fulfillment orders in one batch; 100 where absent. */
   readonly batchOrdersMax?: number
 }
@@ -63,7 +66,12 @@ async function seal(
   },
 ): Promise<Sealed> {
   const { merchant, partner } = plan
-  const claimed = await many(tx, claimOpen, { merchant, partner, limit: BATCH_ORDERS_MAX })
+  const claimed = await many(tx, claimOpen, {
+    merchant,
+    partner,
+    ...plan.gate,
+    limit: BATCH_ORDERS_MAX,
+  })
   if (claimed.length === 0) return { dispatches: [], orders: 0, refused: [] }
   const orders = [...new Set(claimed.map((one) => one.order_id))]
   // Read after the rows are locked: a decision that came in between is seen here.

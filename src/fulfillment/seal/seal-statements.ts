@@ -1,7 +1,7 @@
 import { jsonOf, statement } from '#platform/index.ts'
 import type { RecordLine } from '#wire/index.ts'
 import { NO_HOLD_STANDS } from '../hold/asked-decision.ts'
-import { LANE_IS_CLEAR } from '../reconcile/lane-gate.ts'
+import { LANE_IS_OPEN } from '../reconcile/lane-gate.ts'
 import { lineColumn } from '../fulfillment-statements.ts'
 
 // An id begins with the name of its order (fulfillment-id.ts); earlier ids are the name of none. What was matched
@@ -15,12 +15,12 @@ const NOT_ELSEWHERE = `not exists (
 /**
  * Locks the open fulfillment orders of a partner whose CLEAR is effective and that nobody holds.
  * Rows that a hold or a withdrawal has in hand are skipped, and looked at again when they are free.
- * After a restore there are none until the partner's lane is cleared, and none of an order of which any
- * partner has another revision.
+ * There are none where the lane is not open for this session, and none of an order of which any partner has
+ * another revision.
  */
 export const claimOpen = statement({
   name: 'fulfillment.claim_open_orders',
-  params: { merchant: 'text', partner: 'text', limit: 'int4' },
+  params: { merchant: 'text', partner: 'text', session: 'text', wal: 'int8', limit: 'int4' },
   row: {
     id: 'text',
     order_id: 'text',
@@ -35,7 +35,7 @@ export const claimOpen = statement({
     select f.id, f.order_id, f.revision, f.generation, f.location_id, f.lines, f.cleared_by, f.ship_by
       from fulfillment.fulfillment_order f
      where f.merchant_id = $merchant and f.partner_id = $partner and f.state = 'open'
-       and f.effective_at <= now() and ${LANE_IS_CLEAR}
+       and f.effective_at <= now() and ${LANE_IS_OPEN}
        and not exists (
          select from fulfillment.hold h
           where h.merchant_id = f.merchant_id and h.fulfillment_id = f.id

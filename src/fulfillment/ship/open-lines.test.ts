@@ -116,6 +116,7 @@ async function runOnce(): Promise<void> {
   const partner = await findPartner(house.test.database, 'main', 'shipco')
   if (!partner) throw new Error('the partner is registered')
   const deps = laneDeps(house.deps)
+  await deps.handshakes.askAll([partner])
   const completions = openCompletionLane(deps)
   const work: Promise<void>[] = []
   await runLane(deps, partner, completions, (one) => void work.push(one))

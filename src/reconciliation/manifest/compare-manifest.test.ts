@@ -12,6 +12,7 @@ const own = (over: Partial<OurDispatch> = {}): OurDispatch => ({
   content_sha256: 'ab',
   state: 'accepted',
   is_settled_before: true,
+  is_claimed: true,
   orders: 2,
   shipped: 0,
   ...over,
@@ -39,6 +40,23 @@ test('ours alone is lost, theirs alone is a phantom', () => {
     differences: [{ kind: 'phantom', subject: 'phantom:hfd1-a' }],
     phantoms: [{ key: 'hfd1-a' }],
   })
+})
+
+test('a phantom that is written down differs until it is settled, and is not taken back again', () => {
+  const phantom = { differences: [{ kind: 'phantom' }], phantoms: [] }
+  expect(compareManifest([], [entry()], new Map([['hfd1-a', 'open']]))).toMatchObject(phantom)
+  expect(compareManifest([], [entry()], new Map([['hfd1-a', 'settled']]))).toMatchObject({
+    matched: 1,
+    differences: [],
+    phantoms: [],
+  })
+})
+
+test('what theirs have and ours never sent shows books of an earlier time', () => {
+  const sent = compareManifest([own({ state: 'queued' })], [entry()])
+  expect(sent.unclaimed).toEqual([])
+  const unsent = compareManifest([own({ state: 'queued', is_claimed: false })], [entry()])
+  expect(unsent.unclaimed).toMatchObject([{ key: 'hfd1-a' }])
 })
 
 test('what was accepted after the question is not lost', () => {

@@ -11,6 +11,8 @@ export type OurDispatch = {
   readonly state: string
   /** True where it was settled before the partner was asked. */
   readonly is_settled_before: boolean
+  /** True once a worker has committed the intent to send it. */
+  readonly is_claimed: boolean
   readonly orders: number
   readonly shipped: number
 }
@@ -35,20 +37,30 @@ export type Compared = {
   readonly pending: number
   readonly differences: readonly Difference[]
   readonly phantoms: readonly ManifestEntry[]
+  /** Entries that our books have and say were never sent: the books are those of an earlier time. */
+  readonly unclaimed: readonly ManifestEntry[]
 }
+
+/** Keys of theirs that were written down as unknown fulfillments, and whether one of them is still open. */
+export type KnownUnknown = ReadonlyMap<string, 'open' | 'settled'>
 
 const PENDING = new Set(['queued', 'sending', 'unknown', 'recalling'])
 const HELD_BY_PARTNER = new Set(['accepted', 'recall_partial', 'too_late'])
 const LIVE_WITHOUT_ANSWER = new Set(['needs_operator', 'quarantined'])
 
-/** Compares a stretch of our ledger with the same stretch of a partner's manifest. Pure. */
+/**
+ * Compares a stretch of our ledger with the same stretch of a partner's manifest. An unknown fulfillment that is
+ * written down differs until it is settled, and is no phantom any more. Pure.
+ */
 export function compareManifest(
   ours: readonly OurDispatch[],
   theirs: readonly ManifestEntry[],
+  known: KnownUnknown = new Map(),
 ): Compared {
   const byKey = new Map(ours.map((one) => [one.key, one]))
   const seen = new Set<string>()
   const differences: Difference[] = []
+  const unclaimed: ManifestEntry[] = []
   const phantoms: ManifestEntry[] = []
   let matched = 0
   let pending = 0
@@ -56,10 +68,16 @@ export function compareManifest(
     seen.add(entry.key)
     const own = byKey.get(entry.key)
     if (!own) {
-      phantoms.push(entry)
+      const written = known.get(entry.key)
+      if (written === 'settled') {
+        matched += 1
+        continue
+      }
+      if (written === undefined) phantoms.push(entry)
       differences.push(differenceOf('phantom', undefined, entry))
       continue
     }
+    if (!own.is_claimed) unclaimed.push(entry)
     const kind = kindOf(own, entry)
     if (kind === 'matched') matched += 1
     else if (kind === 'pending') pending += 1
@@ -71,7 +89,7 @@ export function compareManifest(
       differences.push(differenceOf('lost', own, undefined))
     }
   }
-  return { matched, pending, differences, phantoms }
+  return { matched, pending, differences, phantoms, unclaimed }
 }
 
 function kindOf(

@@ -56,8 +56,8 @@ export async function concludeRun(
   const judged = await judge(context, frame, reading, adoption)
   if (judged.isRegressed) await stopLane(context, partner, frame, reading)
   const { run, twice } = await withTransaction(context.database, async (tx) => {
-    const { isGreen } = judged
-    const released = await openLane(tx, context.merchant, frame, reading, { adoption, isGreen })
+    const { isRegressed } = judged
+    const released = await openLane(tx, context.merchant, frame, reading, { adoption, isRegressed })
     await tellCases(tx, context.merchant, { frame, reading, judged, adoption })
     const accepted = await recordAcceptances(tx, context.merchant, adoption.told)
     await appendEvents(tx, context.merchant, accepted.events)
@@ -140,23 +140,31 @@ async function stopLane(
   await pausePartner(context, { partner: partner.id, actor: ACTOR, reason })
 }
 
+// Resolving a case opens no lane: each unknown fulfillment is matched or closed by a person first. The other
+// differences are in cases and no reason to keep what is new waiting; the same key for other content is a breach
+// of the protocol.
+function canOpen(reading: ManifestReading, adoption: Adopted, isRegressed: boolean): boolean {
+  const isAccounted = reading.counts.phantom <= adoption.adopted.size
+  return !isRegressed && isAccounted && reading.counts.content === 0
+}
+
 async function openLane(
   tx: Transaction,
   merchant: string,
   { begin, partner, wish }: RunFrame,
   reading: ManifestReading,
-  { adoption, isGreen }: { readonly adoption: Adopted; readonly isGreen: boolean },
+  { adoption, isRegressed }: { readonly adoption: Adopted; readonly isRegressed: boolean },
 ): Promise<number> {
   if (begin.is_clear) return 0
-  const phantoms = reading.phantoms.filter((one) => !adoption.adopted.has(one.key))
+  const { phantoms } = reading
   await skipLostSequences(tx, merchant, { partner: partner.id, upto: reading.highest, phantoms })
-  if (!isGreen) return 0
+  if (!canOpen(reading, adoption, isRegressed)) return 0
   const released = await releaseFrozen(tx, merchant, {
     partner: partner.id,
     epoch: begin.fence_epoch,
     known: reading.waitingKeys,
     actor: wish.actor,
-    reason: 'the books agree with the manifest of the partner',
+    reason: 'each dispatch that the partner holds is in our books, or written down as unknown',
   })
   return released?.dispatches.length ?? 0
 }

@@ -10,11 +10,19 @@ export const selectBegin = statement({
     is_clear: 'bool',
     high_sequence: 'int8',
     settled_through: 'int8',
+    /** The last number of a past that a person has called another installation's. */
+    past_upto: 'int8',
+    /** True where this database has ever opened the lane. */
+    has_dispatches: 'bool',
   },
   text: `
     select now() as now, i.fence_epoch, coalesce(l.cleared_epoch, 1) = i.fence_epoch as is_clear,
            coalesce(s.high_sequence, 0)::int8 as high_sequence,
-           coalesce(s.settled_through, 0)::int8 as settled_through
+           coalesce(s.settled_through, 0)::int8 as settled_through,
+           coalesce(l.past_upto, 0)::int8 as past_upto,
+           coalesce(l.next_sequence, 1) > 1
+             or exists (select from fulfillment.dispatch d
+                         where d.merchant_id = $merchant and d.partner_id = $partner) as has_dispatches
       from platform.instance i
       left join fulfillment.lane l on l.merchant_id = $merchant and l.partner_id = $partner
       left join reconciliation.partner_state s
@@ -41,13 +49,15 @@ export const selectOurs = statement({
     content_sha256: 'text',
     state: 'text',
     is_settled_before: 'bool',
+    is_claimed: 'bool',
     orders: 'int4',
     shipped: 'int4',
   },
   text: `
     select d.id, d.key, d.batch_id, d.revision, d.sequence,
            encode(d.content_sha256, 'hex') as content_sha256, d.state,
-           coalesce(d.settled_at < $begun, false) as is_settled_before, c.orders, c.shipped
+           coalesce(d.settled_at < $begun, false) as is_settled_before,
+           (d.attempt > 0 or d.intent_at is not null or d.settled_at is not null) as is_claimed, c.orders, c.shipped
       from fulfillment.dispatch d,
            lateral (select count(*)::int as orders,
                            (count(*) filter (where f.state in ('shipped', 'delivered')))::int as shipped
@@ -60,6 +70,26 @@ export const selectOurs = statement({
        and d.sequence > $after and d.sequence <= $upto
      order by d.sequence
      limit $limit`,
+})
+
+/**
+ * Keys of a stretch that an earlier comparison has written down, and whether an unknown fulfillment under them is
+ * open. What the partner had recalled or refused has no such row, only its number.
+ */
+export const selectKnownUnknown = statement({
+  name: 'reconciliation.select_known_unknown',
+  params: { merchant: 'text', partner: 'text', keys: 'text[]' },
+  row: { key: 'text', is_open: 'bool' },
+  text: `
+    select key, bool_or(is_open) as is_open
+      from (select key, state in ('open', 'held') as is_open
+              from fulfillment.unknown_fulfillment
+             where merchant_id = $merchant and partner_id = $partner and key = any($keys)
+             union all
+            select key, false
+              from fulfillment.skipped_sequence
+             where merchant_id = $merchant and partner_id = $partner and key = any($keys)) as written
+     group by key`,
 })
 
 /** Which differences a person has looked into and closed: they are explained. */

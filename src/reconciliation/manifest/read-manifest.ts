@@ -5,8 +5,8 @@ import type { AskDeps, ManifestEntry } from '#fulfillment/index.ts'
 import type { Partner } from '#partners/index.ts'
 import { read } from '#platform/index.ts'
 import { compareManifest } from './compare-manifest.ts'
-import type { Difference, OurDispatch } from './compare-manifest.ts'
-import { selectOurs } from './manifest-statements.ts'
+import type { Difference, KnownUnknown, OurDispatch } from './compare-manifest.ts'
+import { selectKnownUnknown, selectOurs } from './manifest-statements.ts'
 
 /** What the whole comparison saw. At most 1,000 differences and phantoms are kept; all are counted. */
 export type ManifestReading = {
@@ -17,6 +17,10 @@ export type ManifestReading = {
   readonly counts: Record<Difference['kind'], number>
   readonly differences: Difference[]
   readonly phantoms: ManifestEntry[]
+  /** Entries that our books say were never sent; at most 1,000. */
+  readonly unclaimed: ManifestEntry[]
+  /** Phantoms in all, kept or not. */
+  phantomsFound: number
   /** Keys of theirs that wait with us: they are looked up, not sent. */
   readonly waitingKeys: string[]
   highest: number
@@ -33,7 +37,7 @@ const OURS_PAGE = 5_000
 export async function readManifest(
   deps: AskDeps,
   partner: Partner,
-  from: { readonly after: number; readonly begun: Date },
+  from: { readonly after: number; readonly begun: Date; readonly pastUpto: number },
 ): Promise<Outcome<ManifestReading>> {
   const reading = emptyReading()
   let after = from.after
@@ -43,7 +47,10 @@ export async function readManifest(
     const { entries, next } = page.value
     // Ours are read after theirs: what was accepted meanwhile is in both, or younger than the question.
     const ours = await readOurs(deps, partner, { ...from, after, upto: next ?? SEQUENCE_MAX })
-    addStretch(reading, ours, entries)
+    reading.highest = Math.max(reading.highest, entries.at(-1)?.sequence ?? 0)
+    // A past that a person has called another installation's is none of ours.
+    const theirs = entries.filter((one) => one.sequence > from.pastUpto)
+    addStretch(reading, ours, theirs, await readKnown(deps, partner, theirs))
     if (next === null) return accept(reading)
     after = next
   }
@@ -51,6 +58,16 @@ export async function readManifest(
 }
 
 const SEQUENCE_MAX = Number.MAX_SAFE_INTEGER
+
+async function readKnown(
+  { context: { database, merchant } }: AskDeps,
+  partner: Partner,
+  entries: readonly ManifestEntry[],
+): Promise<KnownUnknown> {
+  const keys = entries.map((one) => one.key)
+  const rows = await read(database, selectKnownUnknown, { merchant, partner: partner.id, keys })
+  return new Map(rows.map((row) => [row.key, row.is_open ? 'open' : 'settled']))
+}
 
 async function readOurs(
   { context: { database, merchant } }: AskDeps,
@@ -78,18 +95,20 @@ function addStretch(
   reading: ManifestReading,
   ours: readonly OurDispatch[],
   theirs: readonly ManifestEntry[],
+  known: KnownUnknown,
 ): void {
-  const compared = compareManifest(ours, theirs)
+  const compared = compareManifest(ours, theirs, known)
   reading.ours += ours.length
   reading.theirs += theirs.length
   reading.matched += compared.matched
   reading.pending += compared.pending
-  reading.highest = Math.max(reading.highest, theirs.at(-1)?.sequence ?? 0)
   for (const one of compared.differences) {
     reading.counts[one.kind] += 1
     reading.firstDifferent = Math.min(reading.firstDifferent, one.sequence)
     if (reading.differences.length < KEPT_MAX) reading.differences.push(one)
   }
+  reading.phantomsFound += compared.phantoms.length
+  reading.unclaimed.push(...compared.unclaimed.slice(0, KEPT_MAX - reading.unclaimed.length))
   reading.phantoms.push(...compared.phantoms.slice(0, KEPT_MAX - reading.phantoms.length))
   const waiting = new Set(ours.flatMap((one) => (one.state === 'queued' ? one.key : [])))
   reading.waitingKeys.push(...theirs.flatMap((one) => (waiting.has(one.key) ? one.key : [])))
@@ -104,6 +123,8 @@ function emptyReading(): ManifestReading {
     counts: { lost: 0, phantom: 0, content: 0, recalled: 0, refused: 0, shipment: 0 },
     differences: [],
     phantoms: [],
+    unclaimed: [],
+    phantomsFound: 0,
     waitingKeys: [],
     highest: 0,
     firstDifferent: Number.POSITIVE_INFINITY,

@@ -1,13 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { Client } from 'pg'
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { orThrow } from '#kernel/index.ts'
 import { casesOfOrder, listCases, resolveCase } from '#cases/index.ts'
-import { fulfillmentChecks, sealBatch, startFulfillmentWorker } from '#fulfillment/index.ts'
+import {
+  closeUnknown,
+  fulfillmentChecks,
+  sealBatch,
+  startFulfillmentWorker,
+} from '#fulfillment/index.ts'
 import { partnerSecrets } from '#partners/index.ts'
-import { closeDatabase, openDatabase, raiseFenceEpoch, read } from '#platform/index.ts'
+import { raiseFenceEpoch, read } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
-import { createTestContext } from '../../../tests/database.ts'
+import { copyDatabase } from '../../../tests/copy-database.ts'
 import { MASTER_KEY, openWarehouse, record } from '../../fulfillment/warehouse.fixture.ts'
 import type { Warehouse } from '../../fulfillment/warehouse.fixture.ts'
 import { clearLane } from './clear-lane.ts'
@@ -24,33 +27,10 @@ afterEach(async () => {
 })
 
 /** A copy of the database as it is now: what a restore of this moment's backup gives. */
-async function backup(): Promise<{ ownerUrl: string; open: () => Promise<Context> }> {
-  const source = new URL(warehouse.test.ownerUrl.replace('@/', '@x/')).pathname.slice(1)
-  const name = `restored_${randomBytes(6).toString('hex')}`
-  const admin = new Client({ connectionString: inject('postgres').adminUrl })
-  await admin.connect()
-  // A template must have no connections; idle ones of the pool come back by themselves.
-  await admin.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${source}'`,
-  )
-  await vi.waitFor(
-    () => admin.query(`create database ${name} template ${source} owner holdfast_owner`),
-    { timeout: 30_000 },
-  )
-  await admin.query(`grant connect on database ${name} to holdfast_app`)
-  const rename = (url: string) => url.replace(source, name)
-  copies.push(async () => {
-    await admin.query(`drop database if exists ${name} with (force)`)
-    await admin.end()
-  })
-  return {
-    ownerUrl: rename(warehouse.test.ownerUrl),
-    open: async () => {
-      const database = openDatabase(rename(warehouse.test.runtimeUrl))
-      copies.unshift(() => closeDatabase(database))
-      return createTestContext(database)
-    },
-  }
+async function backup() {
+  const copy = await copyDatabase(warehouse.test)
+  copies.push(copy.drop)
+  return copy
 }
 
 const depsOf = (context: Context) => ({
@@ -188,7 +168,7 @@ test('what was sealed before a restore and never sent goes out after it, under i
   expect(after).toEqual(sealed)
 })
 
-test('an order that the restore took from us keeps the lane shut until a person has looked', async () => {
+test('an order that the restore took from us keeps the lane shut until a person closes it; a resolved case opens nothing', async () => {
   const { context } = warehouse
   await warehouse.handOver(record('o1'))
   const old = await backup()
@@ -209,7 +189,30 @@ test('an order that the restore took from us keeps the lane shut until a person 
   expect(await casesOfOrder(restored.database, 'main', 'o1')).toEqual([])
   const wish = { case: open?.id ?? '', actor: 'person:ada', outcome: 'entered the order again' }
   orThrow(await resolveCase(restored, wish))
+  expect(await reconcile(restored)).toMatchObject({ released: 0 })
+  expect(await rowsOf(restored, 'select 1 from fulfillment.lane where cleared_epoch > 1')).toEqual(
+    [],
+  )
+  const unknown = await rowsOf(
+    restored,
+    'select fulfillment_id, state, order_id from fulfillment.unknown_fulfillment order by state',
+  )
+  // The order that we know is held with it, so that nobody releases it unseen.
+  expect(unknown).toMatchObject([
+    { state: 'held', order_id: 'o1' },
+    { state: 'open', order_id: null },
+  ])
+  for (const { fulfillment_id: id } of unknown) {
+    const close = { fulfillment: String(id), actor: 'person:ada', reason: 'entered again' }
+    expect(orThrow(await closeUnknown(restored, close))).toEqual({ closed: 1 })
+    expect(await closeUnknown(restored, close)).toMatchObject({
+      refusal: { code: 'fulfillment_unknown' },
+    })
+  }
   expect(await reconcile(restored)).toMatchObject({ result: 'green' })
+  expect(
+    await rowsOf(restored, 'select cleared_epoch from fulfillment.lane where cleared_epoch > 1'),
+  ).toEqual([{ cleared_epoch: 2 }])
   await oneRound(restored)
   expect(await warehouse.ledger()).toEqual(before)
   expect(
