@@ -65,6 +65,7 @@ function toRecord(reviewed: {
     orderId: String(order.number),
     orderNumber: order.reference,
     revision: 1,
+    identity: '',
     currency: 'GBP',
     lines: order.lines.map(({ sku, qty }, index) => ({
       line: index + 1,

@@ -18,13 +18,15 @@ import { newWebhookSecret } from '#platform/webhooks/index.ts'
 import { startSimulator } from '#simulator/index.ts'
 import {
   allocationsOf,
+  orderIdentity,
+  pricesOf,
   handOverReader,
   orderDigest,
   reviewKeys,
   sealHandOver,
   signApproval,
 } from '#wire/index.ts'
-import type { HandOverRecord, OpenedHandOver, ReviewKey } from '#wire/index.ts'
+import type { HandOverRecord, OpenedHandOver, RecordLine, ReviewKey } from '#wire/index.ts'
 import { createTestContext, createTestDatabase, silentLog } from '../../tests/database.ts'
 import { approvalCheck } from './seal/approval-check.ts'
 import { sealProver } from './seal/seal-proof.ts'
@@ -53,14 +55,25 @@ type RecordOver = Partial<HandOverRecord> & {
 /** One record with a right digest and, for a CLEAR, a right certificate. */
 export function record(orderId: string, { signing, ...over }: RecordOver = {}): HandOverRecord {
   const key = signing ?? KEYS.signing
-  const lines = over.lines ?? [
-    { line: 1, sku: 'A', qty: 1, allocations: [{ locationId: 'loc-shipco', qty: 1 }] },
-  ]
+  const priced = (line: RecordLine): RecordLine =>
+    over.identity === '' ? line : { unitPriceMinor: 500, ...line }
+  const lines = (
+    over.lines ?? [
+      {
+        line: 1,
+        sku: 'A',
+        qty: 1,
+        allocations: [{ locationId: 'loc-shipco', qty: 1 }],
+      },
+    ]
+  ).map(priced)
   const base = {
     merchant: 'main',
     orderId,
     orderNumber: `N-${orderId}`,
     revision: 1,
+    // The warehouse's orders are named by their ids, as a shop names its orders by its references.
+    identity: orderIdentity('main', { kind: 'reference', reference: orderId }),
     currency: 'GBP',
     shipTo: { name: 'Ada', country: 'GB' },
     decisionId: `rvd_${orderId}_${over.decisionNumber ?? 1}`,
@@ -91,6 +104,8 @@ export function record(orderId: string, { signing, ...over }: RecordOver = {}): 
     revision: base.revision,
     allocations: allocationsOf(lines),
     shipByMs: base.shipByMs,
+    identity: base.identity,
+    unitPrices: pricesOf(lines),
   } as const
   const { verdict } = base
   const isSigned = verdict !== 'unspecified' && over.unsigned !== true

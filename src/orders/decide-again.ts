@@ -1,8 +1,8 @@
 import { bytesEqual } from '#kernel/index.ts'
 import { appendEvents, change, many, statement, withTransaction } from '#platform/index.ts'
 import type { RowOf, Transaction } from '#platform/index.ts'
-import { openAllocations } from '#inventory/index.ts'
 import { count } from '#telemetry/index.ts'
+import { decidedAllocations } from './decided-allocations.ts'
 import { digestOf, lockOrder } from './order-lock.ts'
 import type { LockedOrder } from './order-lock.ts'
 import { decidedUnder } from './place/decided-under.ts'
@@ -102,7 +102,7 @@ async function decideBatch(tx: Transaction, deps: PlacingDeps, under: DecidedUnd
   const orders = await Promise.all(ids.map((id) => lockOrder(tx, merchant, id)))
   const locked = new Map(orders.flatMap((one) => (one.ok ? [[one.value.id, one.value]] : [])))
   const taken = await many(tx, takeUnread, { merchant, orders: ids, unread: UNREAD_REASONS })
-  const allocations = await openAllocations(tx, merchant, ids)
+  const allocations = await decidedAllocations(tx, merchant, ids)
   const decisions: NewDecision[] = []
   for (const row of taken) {
     const order = locked.get(row.order_id)
@@ -144,6 +144,8 @@ function decisionOf(
     revision: order.revision,
     orderDigest: order.order_digest,
     shipByMs: order.ship_by?.getTime() ?? null,
+    identity: order.identity,
+    lines: order.lines,
     verdict,
     effectiveAtMs,
     strata: { source: 'decided_again', lines: order.lines.length },

@@ -26,10 +26,12 @@ const lockOrderStatement = statement({
     ),
     order_digest: 'bytea',
     ship_by: 'timestamptz?',
+    identity: 'text?',
     now_ms: 'int8',
   },
   text: `
     select id, state, order_number, revision, customer, country, currency, goods_minor, lines, ship_to, order_digest, ship_by,
+           identity,
            (extract(epoch from now()) * 1000)::int8 as now_ms
       from orders."order"
      where merchant_id = $merchant and id = $id

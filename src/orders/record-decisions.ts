@@ -1,10 +1,11 @@
 import { newId } from '#kernel/index.ts'
 import { change, statement } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import type { Allocation } from '#inventory/index.ts'
 import { signApproval } from '#wire/index.ts'
 import type { ReviewKey } from '#wire/index.ts'
 import { isUnreadOnly } from './review.ts'
+import type { DecidedAllocation } from './decided-allocations.ts'
+import type { OrderLine } from './order-line.ts'
 import type { Verdict } from './review.ts'
 
 // With their place in the hand-over outbox, in one statement.
@@ -28,22 +29,25 @@ const insertDecisions = statement({
     approvals: 'bytea?[]',
     effective: 'int8[]',
     strata: 'text[]',
+    allocations: 'text[]',
     provenance: 'text',
   },
   text: `
     with decided as (
       insert into orders.decision
         (merchant_id, order_id, number, id, verdict, reasons, decided_by, actor, note, rule_version,
-         flag_set_version, revision, order_digest, key_id, approval, effective_at, strata, provenance_id)
+         flag_set_version, revision, order_digest, key_id, approval, effective_at, strata, allocations,
+         provenance_id)
       select $merchant, d.order_id, d.number, d.id, d.verdict,
              case when d.reasons = '' then '{}' else string_to_array(d.reasons, ',') end,
              $decided_by, $actor, $note, $rule_version, $flags, d.revision, d.digest, $key_id, d.approval,
-             to_timestamp(d.effective / 1000.0), d.strata::jsonb, $provenance
+             to_timestamp(d.effective / 1000.0), d.strata::jsonb, d.allocations::jsonb,
+             $provenance
         from (select unnest($orders) as order_id, unnest($numbers) as number, unnest($ids) as id,
                      unnest($verdicts) as verdict, unnest($reasons) as reasons,
                      unnest($revisions) as revision, unnest($digests) as digest,
                      unnest($approvals) as approval, unnest($effective) as effective,
-                     unnest($strata) as strata) as d
+                     unnest($strata) as strata, unnest($allocations) as allocations) as d
     )
     insert into orders.handover_outbox (merchant_id, order_id, number)
     select $merchant, q.order_id, q.number
@@ -69,8 +73,11 @@ export type NewDecision = {
   readonly revision: number
   readonly orderNumber: string
   readonly orderDigest: Buffer
-  /** Where the units are reserved: the certificate covers it. */
-  readonly allocations: readonly Allocation[]
+  /** Where the units are reserved: the certificate covers it, and the hand-over is built from it. */
+  readonly allocations: readonly DecidedAllocation[]
+  /** The identity of the order; null for an order of an earlier build. */
+  readonly identity: string | null
+  readonly lines: readonly OrderLine[]
   /** The promise, milliseconds since the epoch; null for an order that has none. */
   readonly shipByMs: number | null
   readonly verdict: Verdict
@@ -139,10 +146,18 @@ export async function recordDecisions(
           locationId,
           qty,
         })),
+        identity: one.identity ?? '',
+        unitPrices: one.lines.map(({ line, unit_price_minor: unitPriceMinor }) => ({
+          line,
+          unitPriceMinor,
+        })),
       }),
     ),
     effective: decisions.map((one) => one.effectiveAtMs),
     strata: decisions.map((one) => JSON.stringify(one.strata)),
+    allocations: decisions.map(({ allocations }) =>
+      JSON.stringify(allocations.map((one) => [one.lineNo, one.locationId, one.qty])),
+    ),
     provenance: author.provenanceId,
   })
   // Sent together: a batch that is placed by memory sends its commit behind what was sent so far.

@@ -2,7 +2,7 @@ import { accept, invariant, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { appendAudit, appendEvents, change, withTransaction } from '#platform/index.ts'
 import type { Transaction } from '#platform/index.ts'
-import { openAllocations } from '#inventory/index.ts'
+import { decidedAllocations } from './decided-allocations.ts'
 import { settleWish, wishOf } from './decision-wish.ts'
 import type { DecidedPart, DecisionAnswer, DecisionWish } from './decision-wish.ts'
 import { lockOrder } from './order-lock.ts'
@@ -77,7 +77,7 @@ async function writeDecision(
 ): Promise<DecisionAnswer> {
   const { merchant, verdict } = wish
   const rules = await currentRules(tx, merchant)
-  const allocations = await openAllocations(tx, merchant, [order.id])
+  const allocations = await decidedAllocations(tx, merchant, [order.id])
   const number = order.last_number + 1
   const effectiveAtMs = order.now_ms + (verdict === 'clear' ? UNDO_WINDOW_MS : 0)
   const decision = {
@@ -85,6 +85,8 @@ async function writeDecision(
     orderId: order.id,
     orderNumber: order.order_number,
     allocations: allocations.get(order.id) ?? [],
+    identity: order.identity,
+    lines: order.lines,
     number,
     revision: order.revision,
     orderDigest: order.order_digest,

@@ -234,6 +234,8 @@ async function readdress(
         orderId: order.id,
         orderNumber: order.order_number,
         allocations: allocations.get(order.id) ?? [],
+        identity: order.identity,
+        lines: order.lines,
         number: order.last_number + 1,
         revision: order.revision + 1,
         orderDigest: digest,

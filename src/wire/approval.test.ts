@@ -21,12 +21,20 @@ const FACTS: ApprovalFacts = {
     { line: 2, locationId: 'north', qty: 1 },
   ],
   shipByMs: 1_770_767_999_000,
+  identity: '0123456789abcdefghijklmnop',
+  unitPrices: [
+    { line: 1, unitPriceMinor: 500 },
+    { line: 2, unitPriceMinor: 0 },
+  ],
 }
-const UNPROMISED: ApprovalFacts = { ...FACTS, shipByMs: null }
+/** As earlier builds certified it: no identity, and nothing said about prices. */
+const UNNAMED: ApprovalFacts = { ...FACTS, identity: '' }
+const UNPROMISED: ApprovalFacts = { ...UNNAMED, shipByMs: null }
 const APPROVAL = signApproval(KEYS.signing, FACTS)
 const isProven = (facts: ApprovalFacts, keys = KEYS, id = KEYS.signing.id, approval = APPROVAL) =>
   verifyApproval(keys, id, facts, approval)
 
+const THIRD = Buffer.from('e9721ecbebf01645c7daa960cd2fddd81d74ed26ab9e8afaba022019c629a336', 'hex')
 const SECOND = Buffer.from(
   '2c71ec072022c019abd3ed3c0c18778375843023d159986350da2610277826c0',
   'hex',
@@ -39,9 +47,19 @@ describe('an approval certificate', () => {
   test('is the pinned HMAC-SHA256, so that certificates of older releases still verify', () => {
     expect(KEYS.signing.id).toBe('rk_rjxd2cci')
     expect(APPROVAL.toString('hex')).toBe(
-      'e9721ecbebf01645c7daa960cd2fddd81d74ed26ab9e8afaba022019c629a336',
+      'af7088bbc3e90e7193060d8e7a58c7b8e7c9c741fd941c0e1595fb6f69272841',
     )
-    expect(approvalVersion(KEYS, KEYS.signing.id, FACTS, APPROVAL)).toBe(3)
+    expect(approvalVersion(KEYS, KEYS.signing.id, FACTS, APPROVAL)).toBe(4)
+  })
+
+  test('of version 3 still verifies and is still made, for an order without identity and no other', () => {
+    const version = (facts: ApprovalFacts) => approvalVersion(KEYS, KEYS.signing.id, facts, THIRD)
+    expect(signApproval(KEYS.signing, UNNAMED)).toEqual(THIRD)
+    expect(version({ ...UNNAMED, unitPrices: [] })).toBe(3)
+    // An identity or a price that stands beside it was put there by somebody else.
+    expect(version(FACTS)).toBe(undefined)
+    expect(version({ ...FACTS, identity: 'none' })).toBe(undefined)
+    expect(isProven(UNNAMED)).toBe(false)
   })
 
   test('of release 0.1.0 still verifies, for what it was made of and for nothing else', () => {
@@ -58,15 +76,15 @@ describe('an approval certificate', () => {
     expect(version(UNPROMISED)).toBe(2)
     expect(version({ ...UNPROMISED, revision: 2 })).toBe(undefined)
     // It says nothing of a promise: one that stands beside it was put there by somebody else.
-    expect(version(FACTS)).toBe(undefined)
-    expect(version({ ...FACTS, shipByMs: 0 })).toBe(undefined)
+    expect(version(UNNAMED)).toBe(undefined)
+    expect(version({ ...UNNAMED, shipByMs: 0 })).toBe(undefined)
   })
 
   test('of an order without a promise covers that it has none', () => {
     const bare = signApproval(KEYS.signing, UNPROMISED)
     expect(approvalVersion(KEYS, KEYS.signing.id, UNPROMISED, bare)).toBe(3)
-    expect(isProven(FACTS, KEYS, KEYS.signing.id, bare)).toBe(false)
-    expect(isProven(UNPROMISED)).toBe(false)
+    expect(isProven(UNNAMED, KEYS, KEYS.signing.id, bare)).toBe(false)
+    expect(isProven(UNPROMISED, KEYS, KEYS.signing.id, THIRD)).toBe(false)
   })
 
   test('covers allocations in whatever order they are read', () => {
@@ -89,6 +107,16 @@ describe('an approval certificate', () => {
     ['revision', { revision: 2 }],
     ['shipByMs', { shipByMs: null }],
     ['shipByMs', { shipByMs: FACTS.effectiveAtMs }],
+    ['identity', { identity: '0123456789abcdefghijklmnoq' }],
+    ['identity', { identity: 'none' }],
+    ['identity', { identity: '' }],
+    ['unitPrices', { unitPrices: [] }],
+    ['unitPrices', { unitPrices: [FACTS.unitPrices[0] ?? { line: 1, unitPriceMinor: 1 }] }],
+    ['unitPrices', { unitPrices: FACTS.unitPrices.map((one) => ({ ...one, unitPriceMinor: 1 })) }],
+    [
+      'unitPrices',
+      { unitPrices: FACTS.unitPrices.map((one) => ({ ...one, unitPriceMinor: null })) },
+    ],
     ['allocations', { allocations: [] }],
     ['allocations', { allocations: [...FACTS.allocations, ...FACTS.allocations] }],
     ['allocations', { allocations: reallocated('locationId', 'west') }],

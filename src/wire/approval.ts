@@ -12,6 +12,9 @@ export type ApprovedAllocation = {
   readonly qty: number
 }
 
+/** The unit price of a line in minor units; null if nobody said it. */
+export type ApprovedPrice = { readonly line: number; readonly unitPriceMinor: number | null }
+
 /** What a certificate proves: a decision about exactly this content. Times are milliseconds since the epoch. */
 export type ApprovalFacts = {
   readonly merchant: string
@@ -28,13 +31,18 @@ export type ApprovalFacts = {
   readonly allocations: readonly ApprovedAllocation[]
   /** The promise; null where the order has none. */
   readonly shipByMs: number | null
+  /** The identity of the order or `none`; empty for an order of an earlier build. */
+  readonly identity: string
+  /** The unit price of each line, in any order; read only if the order has said its identity. */
+  readonly unitPrices: readonly ApprovedPrice[]
 }
 
 /**
  * The form of a certificate. 1, of release 0.1.0, leaves out order number, revision, allocations and
- * promise, 2 the promise. Both still verify, since decisions are kept for ever, and are made no more.
+ * promise, 2 the promise, 3 identity and unit prices. All still verify, since decisions are kept for ever. 3 is made
+ * only for an order of an earlier build, which has no identity.
  */
-export type ApprovalVersion = 1 | 2 | 3
+export type ApprovalVersion = 1 | 2 | 3 | 4
 
 /** Review keys of an installation: HKDF-SHA256 of the master key, info `holdfast/review/v1`. */
 export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array): ReviewKeys {
@@ -43,9 +51,9 @@ export function reviewKeys(masterKey: Uint8Array, previousMasterKey?: Uint8Array
   return { signing, verifying }
 }
 
-/** The certificate of a decision, version 3: HMAC-SHA256 over length-prefixed fields, 32 bytes. */
+/** The certificate of a decision, version 4 (3 for an order without identity): HMAC-SHA256 of its fields, 32 bytes. */
 export function signApproval(key: ReviewKey, facts: ApprovalFacts): Buffer {
-  return hmacSha256(key.key, signedBytes(3, key.id, facts))
+  return hmacSha256(key.key, signedBytes(facts.identity === '' ? 3 : 4, key.id, facts))
 }
 
 /** The version in which one of the keys, found by its id, certified these facts; else undefined. */
@@ -57,11 +65,15 @@ export function approvalVersion(
 ): ApprovalVersion | undefined {
   const key = keys.verifying.find((one) => one.id === keyId)
   if (!key) return undefined
-  // A promise that an older certificate says nothing of is nobody's: such an order has none.
-  const versions = facts.shipByMs === null ? ([3, 2, 1] as const) : ([3] as const)
-  return versions.find((version) =>
+  return versionsFor(facts).find((version) =>
     bytesEqual(hmacSha256(key.key, signedBytes(version, key.id, facts)), approval),
   )
+}
+
+// What an older certificate says nothing of is nobody's: an order that has it needs one that covers it.
+function versionsFor(facts: ApprovalFacts): readonly ApprovalVersion[] {
+  if (facts.identity !== '') return [4]
+  return facts.shipByMs === null ? [3, 2, 1] : [3]
 }
 
 /** True where one of the keys made this certificate, in any version, over these facts. */
@@ -93,7 +105,8 @@ function signedBytes(version: ApprovalVersion, keyId: string, facts: ApprovalFac
     ...(version === 1
       ? []
       : [facts.orderNumber, String(facts.revision), allocationText(facts.allocations)]),
-    ...(version === 3 ? [facts.shipByMs === null ? '' : String(facts.shipByMs)] : []),
+    ...(version >= 3 ? [facts.shipByMs === null ? '' : String(facts.shipByMs)] : []),
+    ...(version >= 4 ? [facts.identity, priceText(facts.unitPrices)] : []),
   ])
 }
 
@@ -103,6 +116,12 @@ function allocationText(allocations: readonly ApprovedAllocation[]): string {
     (a, b) => a.line - b.line || compareText(a.locationId, b.locationId) || a.qty - b.qty,
   )
   return JSON.stringify(sorted.map((one) => [one.line, one.locationId, one.qty]))
+}
+
+// RFC 8785 JSON of [[line, minor units], ...] by line.
+function priceText(prices: readonly ApprovedPrice[]): string {
+  const sorted = prices.toSorted((a, b) => a.line - b.line)
+  return JSON.stringify(sorted.map((one) => [one.line, one.unitPriceMinor]))
 }
 
 function compareText(a: string, b: string): number {

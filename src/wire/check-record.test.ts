@@ -9,6 +9,7 @@ const LINE: RecordLine = {
   sku: 'A',
   qty: 2,
   allocations: [{ locationId: 'north', qty: 2 }],
+  unitPriceMinor: 500,
 }
 const lineOf = (over: Partial<RecordLine>): Partial<HandOverRecord> => ({
   lines: [{ ...LINE, ...over }],
@@ -21,6 +22,7 @@ const EMPTIED: readonly (readonly [string, Partial<HandOverRecord>])[] = [
   ['order_id', { orderId: '' }],
   ['order_number', { orderNumber: '' }],
   ['revision', { revision: 0 }],
+  ['identity', { identity: '', lines: [LINE] }],
   ['currency', { currency: '' }],
   ['lines', { lines: [] }],
   ['order_digest', { orderDigest: new Uint8Array() }],
@@ -36,6 +38,7 @@ const EMPTIED: readonly (readonly [string, Partial<HandOverRecord>])[] = [
   ['lines[0].allocations', lineOf({ allocations: [] })],
   ['lines[0].allocations[0].location_id', lineOf({ allocations: [{ locationId: '', qty: 2 }] })],
   ['lines[0].allocations[0].qty', lineOf({ allocations: [{ locationId: 'north', qty: 0 }] })],
+  ['lines[0].unit_price_minor', lineOf({ unitPriceMinor: null })],
 ]
 
 describe('a record on the wire', () => {
@@ -60,6 +63,10 @@ describe('a record on the wire', () => {
     ['ship_by', { shipByMs: -1 }],
     ['ship_by', { shipByMs: 8_640_000_000_000_001 }],
     ['revision', { revision: INT4_OVER }],
+    ['identity', { identity: 'None' }],
+    ['identity', { identity: '0123456789abcdefghijklmnow' }],
+    ['lines[0].unit_price_minor', lineOf({ unitPriceMinor: -1 })],
+    ['lines[0].unit_price_minor', lineOf({ unitPriceMinor: 2 ** 53 })],
     ['decision_number', { decisionNumber: INT4_OVER }],
     ['effective_at', { effectiveAtMs: -1 }],
     ['effective_at', { effectiveAtMs: 8_640_000_000_000_001 }],

@@ -1,6 +1,7 @@
 import { accept, bytesEqual, refuse } from '#kernel/index.ts'
 import type { Outcome, Refusal } from '#kernel/index.ts'
 import type { HandOverRecord, RecordLine } from './hand-over-record.ts'
+import { isIdentity } from './order-identity.ts'
 import { orderDigest } from './order-digest.ts'
 
 // The last millisecond that ECMAScript can name (ECMA-262, time values).
@@ -63,6 +64,7 @@ function missingField(record: HandOverRecord): string | undefined {
   if (!record.orderId) return 'order_id'
   if (!record.orderNumber) return 'order_number'
   if (!isCount(record.revision)) return 'revision'
+  if (!isNamed(record)) return 'identity'
   if (!record.currency) return 'currency'
   if (record.orderDigest.length !== 32) return 'order_digest'
   if (!record.decisionId) return 'decision_id'
@@ -76,20 +78,29 @@ function missingField(record: HandOverRecord): string | undefined {
   return missingInLines(record)
 }
 
+/** An older sender says neither identity nor prices; whoever says one says the other. */
+function isNamed({ identity, lines }: HandOverRecord): boolean {
+  if (identity !== '') return isIdentity(identity)
+  return lines.every((line) => line.unitPriceMinor === undefined)
+}
+
 function missingInLines(record: HandOverRecord): string | undefined {
   const seen = new Set<number>()
   for (const [index, line] of record.lines.entries()) {
-    const missing = seen.has(line.line) ? 'line' : missingInLine(line)
+    const missing = seen.has(line.line) ? 'line' : missingInLine(line, record.identity !== '')
     if (missing) return `lines[${index}].${missing}`
     seen.add(line.line)
   }
   return undefined
 }
 
-function missingInLine(line: RecordLine): string | undefined {
+function missingInLine(line: RecordLine, isPriced: boolean): string | undefined {
   if (!isCount(line.line)) return 'line'
   if (!line.sku) return 'sku'
   if (!isCount(line.qty)) return 'qty'
+  const { unitPriceMinor: price } = line
+  const isPrice = typeof price === 'number' && Number.isSafeInteger(price) && price >= 0
+  if (isPriced !== isPrice) return 'unit_price_minor'
   for (const [index, one] of line.allocations.entries()) {
     if (!one.locationId) return `allocations[${index}].location_id`
     if (!isCount(one.qty)) return `allocations[${index}].qty`

@@ -41,6 +41,8 @@ const certified = (one: HandOverRecord): string =>
     currency: one.currency,
     orderNumber: one.orderNumber,
     revision: one.revision,
+    identity: one.identity,
+    shipByMs: one.shipByMs,
     lines: one.lines,
     shipTo: one.shipTo,
     orderDigest: Buffer.from(one.orderDigest).toString('hex'),

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { ApprovedAllocation } from './approval.ts'
+import type { ApprovalFacts, ApprovedAllocation, ApprovedPrice } from './approval.ts'
 import { OrderRecordSchema } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import type { OrderRecord } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
@@ -12,6 +12,8 @@ export type RecordLine = {
   readonly sku: string
   readonly qty: number
   readonly allocations: readonly RecordAllocation[]
+  /** Minor units; null or absent from a sender of an earlier build. */
+  readonly unitPriceMinor?: number | null
 }
 
 /** One decision with its order, as both ends of the hand-over see it. */
@@ -20,6 +22,8 @@ export type HandOverRecord = {
   readonly orderId: string
   readonly orderNumber: string
   readonly revision: number
+  /** What the shop's repeat of the order bears again, or `none`; empty from a sender of an earlier build. */
+  readonly identity: string
   readonly currency: string
   readonly lines: readonly RecordLine[]
   readonly shipTo: Readonly<Record<string, string>>
@@ -43,6 +47,30 @@ export function allocationsOf(lines: readonly RecordLine[]): readonly ApprovedAl
   )
 }
 
+/** The unit price of every line, as an approval certifies them. */
+export function pricesOf(lines: readonly RecordLine[]): readonly ApprovedPrice[] {
+  return lines.map(({ line, unitPriceMinor }) => ({ line, unitPriceMinor: unitPriceMinor ?? null }))
+}
+
+/** What a certificate of a record covers, with its verdict. */
+export function approvalFacts(record: HandOverRecord): ApprovalFacts {
+  return {
+    merchant: record.merchant,
+    orderId: record.orderId,
+    orderDigest: record.orderDigest,
+    verdict: record.verdict === 'clear' ? 'clear' : 'hold',
+    decisionId: record.decisionId,
+    decisionNumber: record.decisionNumber,
+    effectiveAtMs: record.effectiveAtMs,
+    orderNumber: record.orderNumber,
+    revision: record.revision,
+    allocations: allocationsOf(record.lines),
+    shipByMs: record.shipByMs,
+    identity: record.identity,
+    unitPrices: pricesOf(record.lines),
+  }
+}
+
 const VERDICTS = {
   hold: ReviewVerdict.HOLD,
   clear: ReviewVerdict.CLEAR,
@@ -57,13 +85,9 @@ export function toMessage(record: HandOverRecord): OrderRecord {
     orderId: record.orderId,
     orderNumber: record.orderNumber,
     revision: record.revision,
+    identity: record.identity,
     currency: record.currency,
-    lines: record.lines.map((line) => ({
-      line: line.line,
-      sku: line.sku,
-      qty: line.qty,
-      allocations: line.allocations.map((one) => ({ locationId: one.locationId, qty: one.qty })),
-    })),
+    lines: record.lines.map(toLine),
     shipTo: {
       name: to['name'] ?? '',
       street: to['street'] ?? '',
@@ -87,6 +111,16 @@ export function toMessage(record: HandOverRecord): OrderRecord {
   })
 }
 
+function toLine({ line, sku, qty, allocations, unitPriceMinor }: RecordLine) {
+  return {
+    line,
+    sku,
+    qty,
+    allocations: allocations.map((one) => ({ locationId: one.locationId, qty: one.qty })),
+    ...(unitPriceMinor == null ? {} : { unitPriceMinor: BigInt(unitPriceMinor) }),
+  }
+}
+
 /** A record from its protobuf form; the caller has checked that nothing required is missing. */
 export function fromMessage(message: OrderRecord): HandOverRecord {
   return {
@@ -94,12 +128,14 @@ export function fromMessage(message: OrderRecord): HandOverRecord {
     orderId: message.orderId,
     orderNumber: message.orderNumber,
     revision: message.revision,
+    identity: message.identity,
     currency: message.currency,
     lines: message.lines.map((line) => ({
       line: line.line,
       sku: line.sku,
       qty: line.qty,
       allocations: line.allocations.map((one) => ({ locationId: one.locationId, qty: one.qty })),
+      ...(line.unitPriceMinor === undefined ? {} : { unitPriceMinor: Number(line.unitPriceMinor) }),
     })),
     shipTo: addressOf(message),
     orderDigest: message.orderDigest,

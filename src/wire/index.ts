@@ -35,7 +35,7 @@ export type {
   SubmittedOrder,
 } from './gen/holdfast/orders/v1/intake_pb.js'
 export { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
-export { allocationsOf } from './hand-over-record.ts'
+export { allocationsOf, pricesOf } from './hand-over-record.ts'
 export type { HandOverRecord, RecordLine } from './hand-over-record.ts'
 export { internalToken, isInternalCaller } from './internal-token.ts'
 export { firstFault, handOverReader } from './open-hand-over.ts'
@@ -51,6 +51,8 @@ export {
   SEALED_ORDER_REST_BYTES,
   sealedLinesBytes,
 } from './order-size.ts'
+export { NO_IDENTITY, orderIdentity } from './order-identity.ts'
+export type { OrderName } from './order-identity.ts'
 export { sealHandOver } from './seal-hand-over.ts'
 export type { SealedHandOver } from './seal-hand-over.ts'
 export { isProven, settleVerdict } from './settle-verdict.ts'

@@ -179,6 +179,7 @@ const FIELDS = {
     '2 string sku',
     '3 uint32 qty',
     '4 repeated Allocation allocations',
+    '5 int64 unit_price_minor',
   ],
   'holdfast.fulfillment.v1.OrderRecord': [
     '1 string merchant',
@@ -196,6 +197,7 @@ const FIELDS = {
     '13 string decided_by',
     '14 string key_id',
     '15 int64 ship_by',
+    '16 string identity',
     '47 ReviewVerdict review_verdict',
     '48 bytes approval',
   ],

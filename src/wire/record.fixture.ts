@@ -6,8 +6,8 @@ import type { Outcome } from '#kernel/index.ts'
 import { reviewKeys, signApproval } from './approval.ts'
 import { HandOverRequestSchema } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
 import type { HandOverRequest } from './gen/holdfast/fulfillment/v1/handoff_pb.js'
-import { allocationsOf } from './hand-over-record.ts'
-import type { HandOverRecord } from './hand-over-record.ts'
+import { approvalFacts } from './hand-over-record.ts'
+import type { HandOverRecord, RecordLine } from './hand-over-record.ts'
 import { firstFault, handOverReader } from './open-hand-over.ts'
 import type { OpenedHandOver } from './open-hand-over.ts'
 import { orderDigest } from './order-digest.ts'
@@ -24,13 +24,20 @@ export function digestOf(one: Omit<HandOverRecord, 'orderDigest' | 'approval'>):
   })
 }
 
+/** What says its identity says its prices; last, as the reader gives them. */
+function priced(line: RecordLine, identity: string): RecordLine {
+  if (identity === '' || line.unitPriceMinor !== undefined) return line
+  return { ...line, unitPriceMinor: 100 * line.line }
+}
+
 /** One record with a right digest and, for a CLEAR, a right certificate. */
 export function record(number: number, over: Partial<HandOverRecord> = {}): HandOverRecord {
-  const base = {
+  const given = {
     merchant: 'main',
     orderId: `ord_${String(number).padStart(6, '0')}`,
     orderNumber: `HF-${number}`,
     revision: 1,
+    identity: `${String(number).padStart(25, '0')}v`,
     currency: 'GBP',
     lines: [
       { line: 1, sku: 'ELEC-TV-55-SAM', qty: 2, allocations: [{ locationId: 'north', qty: 2 }] },
@@ -54,10 +61,11 @@ export function record(number: number, over: Partial<HandOverRecord> = {}): Hand
     verdict: 'clear' as HandOverRecord['verdict'],
     ...over,
   }
+  const base = { ...given, lines: given.lines.map((line) => priced(line, given.identity)) }
   const reasons = over.reasons ?? (base.verdict === 'hold' ? ['value', 'country'] : [])
   const digest = over.orderDigest ?? digestOf({ ...base, reasons })
-  const allocations = allocationsOf(base.lines)
-  const facts = { ...base, orderDigest: digest, verdict: 'clear', allocations } as const
+  const unsigned = { ...base, reasons, orderDigest: digest, approval: new Uint8Array() }
+  const facts = approvalFacts(unsigned)
   const isClear = base.verdict === 'clear'
   const approval = isClear ? new Uint8Array(signApproval(KEYS.signing, facts)) : new Uint8Array()
   return { ...base, reasons, orderDigest: digest, approval: over.approval ?? approval }

@@ -1,6 +1,6 @@
 import { verifyApproval } from './approval.ts'
 import type { ReviewKeys } from './approval.ts'
-import { allocationsOf } from './hand-over-record.ts'
+import { approvalFacts } from './hand-over-record.ts'
 import type { HandOverRecord } from './hand-over-record.ts'
 
 /** What the receiver believes: clear only with a proven certificate, hold in every other case. */
@@ -29,22 +29,5 @@ export function settleVerdict(record: HandOverRecord, keys: ReviewKeys): Settled
  */
 export function isProven(record: HandOverRecord, keys: ReviewKeys): boolean {
   if (record.verdict === 'unspecified' || record.approval.length === 0) return false
-  return verifyApproval(
-    keys,
-    record.keyId,
-    {
-      merchant: record.merchant,
-      orderId: record.orderId,
-      orderDigest: record.orderDigest,
-      verdict: record.verdict,
-      decisionId: record.decisionId,
-      decisionNumber: record.decisionNumber,
-      effectiveAtMs: record.effectiveAtMs,
-      orderNumber: record.orderNumber,
-      revision: record.revision,
-      allocations: allocationsOf(record.lines),
-      shipByMs: record.shipByMs,
-    },
-    record.approval,
-  )
+  return verifyApproval(keys, record.keyId, approvalFacts(record), record.approval)
 }

@@ -59,7 +59,9 @@ const raise = (waits: Waits): string => `
                  from (select c.merchant_id, c.fulfillment_id from ${LINES[waits]}) c
                  join fulfillment.fulfillment_order f
                    on f.merchant_id = c.merchant_id and f.id = c.fulfillment_id
-                 left join orders."order" o on o.merchant_id = f.merchant_id and o.id = f.order_id) one
+                 left join fulfillment.received_order o
+                   on o.merchant_id = f.merchant_id and o.order_id = f.order_id
+                  and o.revision = f.revision) one
      ) as goods
      order by r.id`
 

@@ -54,7 +54,8 @@ const FACTS_OF_RAISED = `
       from raised r
       left join fulfillment.dispatch d on d.merchant_id = r.merchant_id and d.id = r.dispatch_id
       left join partners.partner p on p.merchant_id = r.merchant_id and p.id = r.partner_id
-      left join orders."order" o on o.merchant_id = r.merchant_id and o.id = r.order_id
+      left join fulfillment.received_order o
+        on o.merchant_id = r.merchant_id and o.order_id = r.order_id and o.revision = r.revision
      order by r.ship_by, r.id`
 
 /**

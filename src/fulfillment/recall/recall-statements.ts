@@ -207,7 +207,8 @@ export const selectLineWorth = statement({
     select id, amount, currency
       from (select f.id, ${goodsMinor('f.lines', 'o.lines')} as amount, o.currency
               from fulfillment.fulfillment_order f
-              join orders."order" o on o.merchant_id = f.merchant_id and o.id = f.order_id
+              join fulfillment.received_order o
+                on o.merchant_id = f.merchant_id and o.order_id = f.order_id and o.revision = f.revision
              where f.merchant_id = $merchant and f.id = any($fulfillments)) worth
      where amount is not null`,
 })

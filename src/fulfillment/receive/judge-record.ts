@@ -88,11 +88,12 @@ export function isTakenAnyway(fault: Refusal, content: StoredContent | undefined
   return content !== undefined && isOnlyMisallocated(fault)
 }
 
-/** True if a record is about the order that stands here: the same digest and the same promise. */
+/** True if a record is about the order that stands here: the same digest, promise and identity. */
 export function isSameOrder(record: HandOverRecord, content: StoredContent): boolean {
   return (
     bytesEqual(content.order_digest, record.orderDigest) &&
-    (content.ship_by?.getTime() ?? null) === record.shipByMs
+    (content.ship_by?.getTime() ?? null) === record.shipByMs &&
+    (content.identity ?? '') === record.identity
   )
 }
 
@@ -107,8 +108,8 @@ export function isSameContent(record: HandOverRecord, content: StoredContent): b
 
 function placesOf(lines: HandOverRecord['lines']): string {
   return lines
-    .flatMap(({ line, sku, allocations }) =>
-      allocations.map(({ locationId, qty }) => JSON.stringify([line, sku, locationId, qty])),
+    .flatMap(({ line, sku, allocations, unitPriceMinor: price = null }) =>
+      allocations.map(({ locationId, qty }) => JSON.stringify([line, sku, locationId, qty, price])),
     )
     .toSorted()
     .join()

@@ -46,14 +46,17 @@ export const insertOrders = statement({
     addresses: 'jsonb[]',
     lines: 'jsonb[]',
     promises: 'timestamptz?[]',
+    identities: 'text[]',
   },
   text: `
     insert into fulfillment.received_order
-      (merchant_id, order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by)
-    select $merchant, o.id, o.revision, o.digest, o.number, o.currency, o.ship_to, o.lines, o.ship_by
+      (merchant_id, order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by, identity)
+    select $merchant, o.id, o.revision, o.digest, o.number, o.currency, o.ship_to, o.lines, o.ship_by,
+           nullif(o.identity, '')
       from (select unnest($ids) as id, unnest($revisions) as revision, unnest($digests) as digest,
                    unnest($numbers) as number, unnest($currencies) as currency,
-                   unnest($addresses) as ship_to, unnest($lines) as lines, unnest($promises) as ship_by) as o
+                   unnest($addresses) as ship_to, unnest($lines) as lines, unnest($promises) as ship_by,
+                   unnest($identities) as identity) as o
     on conflict do nothing`,
 })
 
@@ -70,10 +73,11 @@ export const selectContents = statement({
     lines: jsonOf<HandOverRecord['lines']>(
       'insertOrders above writes it from a record that was checked',
     ),
+    identity: 'text?',
     is_proven: 'bool',
   },
   text: `
-    select r.order_id, r.revision, r.order_digest, r.order_number, r.ship_by, r.lines,
+    select r.order_id, r.revision, r.order_digest, r.order_number, r.ship_by, r.lines, r.identity,
            exists (select from fulfillment.decision d
                     where d.merchant_id = r.merchant_id and d.order_id = r.order_id
                       and d.revision = r.revision and d.approval is not null) as is_proven

@@ -96,6 +96,7 @@ function contentOf(record: HandOverRecord): StoredContent {
     order_number: record.orderNumber,
     ship_by: instantOf(record.shipByMs),
     lines: record.lines,
+    identity: record.identity,
     is_proven: true,
   }
 }
@@ -118,6 +119,7 @@ async function insertContents(
     addresses: orders.map((one) => JSON.stringify(one.shipTo)),
     lines: orders.map((one) => JSON.stringify(one.lines)),
     promises: orders.map((one) => instantOf(one.shipByMs)),
+    identities: orders.map((one) => one.identity),
   })
 }
 

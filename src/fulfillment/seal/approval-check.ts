@@ -1,5 +1,5 @@
 import { bytesEqual } from '#kernel/index.ts'
-import { allocationsOf, orderDigest, verifyApproval } from '#wire/index.ts'
+import { allocationsOf, orderDigest, pricesOf, verifyApproval } from '#wire/index.ts'
 import type { RecordLine, ReviewKeys } from '#wire/index.ts'
 
 /** A stored decision, as far as its certificate covers it. */
@@ -22,6 +22,8 @@ export type StoredOrder = {
   readonly ship_to: Readonly<Record<string, string>>
   readonly lines: readonly RecordLine[]
   readonly ship_by: Date | null
+  /** Null for an order of an earlier build. */
+  readonly identity: string | null
 }
 
 /** True where a decision is a certified CLEAR of exactly this stored content. */
@@ -58,6 +60,8 @@ export function approvalCheck(keys: ReviewKeys): ApprovalCheck {
       revision: order.revision,
       allocations: allocationsOf(order.lines),
       shipByMs: order.ship_by?.getTime() ?? null,
+      identity: order.identity ?? '',
+      unitPrices: pricesOf(order.lines),
     } as const
     return verifyApproval(keys, decision.key_id, facts, decision.approval)
   }

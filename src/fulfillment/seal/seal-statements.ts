@@ -65,10 +65,12 @@ export const selectContent = statement({
     ship_to: jsonOf<Readonly<Record<string, string>>>('the seal computes the order digest again'),
     lines: jsonOf<readonly RecordLine[]>('the seal computes the order digest again'),
     ship_by: 'timestamptz?',
+    identity: 'text?',
     now: 'timestamptz',
   },
   text: `
-    select order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by, now() as now
+    select order_id, revision, order_digest, order_number, currency, ship_to, lines, ship_by, identity,
+           now() as now
       from fulfillment.received_order
      where merchant_id = $merchant and order_id = any($orders)`,
 })

@@ -3,9 +3,10 @@ import type { Outcome, Refusal } from '#kernel/index.ts'
 import { change, jsonOf, many, statement, withTransaction } from '#platform/index.ts'
 import type { Context, RowOf, Transaction } from '#platform/index.ts'
 import { openAllocations } from '#inventory/index.ts'
-import type { Allocation } from '#inventory/index.ts'
 import { checkReceipt, sealHandOver } from '#wire/index.ts'
 import type { HandOverRecord, HandOverResponse, SealedHandOver } from '#wire/index.ts'
+import { thaw } from '../decided-allocations.ts'
+import type { DecidedAllocation, FrozenAllocations } from '../decided-allocations.ts'
 import type { OrderLine } from '../order-line.ts'
 
 /** Sends a sealed batch and returns the receipt, or the refusal of the other end; faults throw. */
@@ -44,6 +45,8 @@ const claimOutbox = statement({
     effective_ms: 'int8',
     decided_revision: 'int4',
     state: 'text',
+    identity: 'text?',
+    allocations: jsonOf<FrozenAllocations | null>('the receiver proves them by the certificate'),
   },
   text: `
     with q as materialized (
@@ -56,7 +59,7 @@ const claimOutbox = statement({
     select q.order_id, q.number, q.attempts, o.order_number, o.revision, o.currency, o.lines, o.ship_to,
            o.ship_by, d.order_digest, d.id as decision_id, d.verdict, d.reasons, d.decided_by, d.key_id, d.approval,
            (extract(epoch from d.effective_at) * 1000)::int8 as effective_ms,
-           d.revision as decided_revision, o.state
+           d.revision as decided_revision, o.state, o.identity, d.allocations
       from q
      cross join lateral (select * from orders."order"
                           where merchant_id = q.merchant_id and id = q.order_id limit 1) o
@@ -133,12 +136,7 @@ export async function handOverOnce(context: Context, send: SendHandOver): Promis
     const live = chosen.filter((row) => !stale.includes(row))
     if (stale.length > 0) await clear(tx, merchant, stale)
     if (live.length === 0) return { records: stale.length }
-    const allocations = await openAllocations(
-      tx,
-      merchant,
-      live.map((row) => row.order_id),
-    )
-    const records = live.map((row) => toRecord(row, merchant, allocations.get(row.order_id) ?? []))
+    const records = await toRecords(tx, merchant, live)
     const outcome = await travel({ merchant, provenance: provenance.id, records }, send)
     if (outcome.ok) {
       await clear(tx, merchant, live)
@@ -194,16 +192,39 @@ function names(rows: readonly Claimed[]): {
   return { orders: rows.map((row) => row.order_id), numbers: rows.map((row) => row.number) }
 }
 
+/**
+ * Records are what was decided, whatever has become of the stock since: a repeat is the same record, also after
+ * its goods have left. Decisions of earlier builds kept no allocations and go with those that are open now.
+ */
+async function toRecords(
+  tx: Transaction,
+  merchant: string,
+  rows: readonly Claimed[],
+): Promise<readonly HandOverRecord[]> {
+  const unfrozen = rows.flatMap((row) => (row.allocations === null ? [row.order_id] : []))
+  const open =
+    unfrozen.length > 0 ? await openAllocations(tx, merchant, unfrozen) : new Map<string, never>()
+  return rows.map((row) => {
+    return toRecord(
+      row,
+      merchant,
+      row.allocations ? thaw(row.allocations) : (open.get(row.order_id) ?? []),
+    )
+  })
+}
+
 function toRecord(
   row: Claimed,
   merchant: string,
-  allocations: readonly Allocation[],
+  allocations: readonly DecidedAllocation[],
 ): HandOverRecord {
+  const isPriced = row.identity !== null
   return {
     merchant,
     orderId: row.order_id,
     orderNumber: row.order_number,
     revision: row.decided_revision,
+    identity: row.identity ?? '',
     currency: row.currency,
     lines: row.lines.map((line) => ({
       line: line.line,
@@ -212,6 +233,7 @@ function toRecord(
       allocations: allocations
         .filter((one) => one.lineNo === line.line)
         .map((one) => ({ locationId: one.locationId, qty: one.qty })),
+      ...(isPriced ? { unitPriceMinor: line.unit_price_minor } : {}),
     })),
     shipTo: row.ship_to,
     orderDigest: row.order_digest,

@@ -5,8 +5,8 @@ import type { Transaction } from '#platform/index.ts'
 import type { CatalogPrice } from '#catalog/index.ts'
 import { lockFreeStock, releaseStock, reserveFrom } from '#inventory/index.ts'
 import type { Allocation, SellableStock } from '#inventory/index.ts'
-import { orderDigest } from '#wire/index.ts'
-import { skusOf } from './place-item.ts'
+import { orderDigest, orderIdentity } from '#wire/index.ts'
+import { nameOf, skusOf } from './place-item.ts'
 import type { PlaceItem } from './place-item.ts'
 import type { DecidedUnder } from './decided-under.ts'
 import { gatherFacts } from './gather-facts.ts'
@@ -46,6 +46,7 @@ type NewOrder = {
   readonly customer: string | null
   readonly country: string | null
   readonly digest: Buffer
+  readonly identity: string
   readonly verdict: Verdict
 } & OrderPromise
 
@@ -168,6 +169,8 @@ function writeOrders(
     orderId: order.item.orderId,
     orderNumber: orderNumber(order.item.orderId),
     allocations: reserved.get(order.item) ?? [],
+    identity: order.identity,
+    lines: order.lines,
     number: 1,
     revision: 1,
     orderDigest: order.digest,
@@ -224,6 +227,7 @@ function makeOrder(
       lines: lines.map((line) => ({ lineId: String(line.line), sku: line.sku, qty: line.qty })),
       shipTo,
     }),
+    identity: orderIdentity(deps.context.merchant, nameOf(item)),
     verdict: review({ goodsMinor: goods, quantityMax, customer, country }, rules, {
       submittedHold,
       heldBefore: false,
@@ -256,6 +260,7 @@ function orderRows(merchant: string, orders: readonly NewOrder[], nowMs: number)
     placed: inputs.map(({ input, isTrusted }) => (isTrusted ? (input.placed_at ?? now) : now)),
     ship_bys: orders.map((order) => new Date(order.shipByMs)),
     promise_versions: orders.map((order) => order.promiseVersion),
+    identities: orders.map((order) => order.identity),
   }
 }
 

@@ -69,6 +69,8 @@ describe('placing an order', () => {
       revision: 1,
       allocations: [{ line: 1, locationId: 'loc-shipco', qty: 1 }],
       shipByMs: outcome.order.shipByMs,
+      identity: 'none',
+      unitPrices: [{ line: 1, unitPriceMinor: 500 }],
     } as const
     expect(verifyApproval(testReviewKeys, row.key_id, facts, row.approval)).toBe(true)
     expect(

@@ -122,18 +122,21 @@ export const insertOrders = statement({
     placed: 'text[]',
     ship_bys: 'timestamptz[]',
     promise_versions: 'int4?[]',
+    identities: 'text[]',
   },
   text: `
     insert into orders."order"
       (merchant_id, id, order_number, reference, source, customer, country, currency, lines, charges,
-       goods_minor, total_minor, ship_to, order_digest, placed_at, ship_by, promise_version)
+       goods_minor, total_minor, ship_to, order_digest, placed_at, ship_by, promise_version,
+       identity)
     select $merchant, o.id, o.number, o.reference, o.source, o.customer, o.country, o.currency,
            o.lines::jsonb, o.charges::jsonb, o.goods, o.total, o.ship_to::jsonb, o.digest, o.placed::timestamptz,
-           o.ship_by, o.promise_version
+           o.ship_by, o.promise_version, o.identity
       from (select unnest($ids) as id, unnest($numbers) as number, unnest($refs) as reference,
                    unnest($sources) as source, unnest($customers) as customer,
                    unnest($countries) as country, unnest($currencies) as currency, unnest($lines) as lines,
                    unnest($charges) as charges, unnest($goods) as goods, unnest($totals) as total,
                    unnest($ship_tos) as ship_to, unnest($digests) as digest, unnest($placed) as placed,
-                   unnest($ship_bys) as ship_by, unnest($promise_versions) as promise_version) as o`,
+                   unnest($ship_bys) as ship_by, unnest($promise_versions) as promise_version,
+                   unnest($identities) as identity) as o`,
 })

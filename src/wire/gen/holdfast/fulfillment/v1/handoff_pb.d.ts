@@ -278,6 +278,14 @@ export declare type OrderRecord = Message<"holdfast.fulfillment.v1.OrderRecord">
   shipBy: bigint;
 
   /**
+   * What a repeat of this order by the shop would bear again: 26 digits, or "none" if it has no name. Empty
+   * from senders before 0.2: such an order has no identity, and its certificate is of version 3 or older.
+   *
+   * @generated from field: string identity = 16;
+   */
+  identity: string;
+
+  /**
    * @generated from field: holdfast.orders.v1.ReviewVerdict review_verdict = 47;
    */
   reviewVerdict: ReviewVerdict;
@@ -321,6 +329,13 @@ export declare type OrderLine = Message<"holdfast.fulfillment.v1.OrderLine"> & {
    * @generated from field: repeated holdfast.fulfillment.v1.Allocation allocations = 4;
    */
   allocations: Allocation[];
+
+  /**
+   * Minor units of the order's currency. Always there if the order says its identity.
+   *
+   * @generated from field: optional int64 unit_price_minor = 5;
+   */
+  unitPriceMinor?: bigint | undefined;
 };
 
 /**
