@@ -30,3 +30,6 @@ update fulfillment.received_order r
    and exists (select from fulfillment.fulfillment_order f
                 where f.merchant_id = r.merchant_id and f.order_id = r.order_id
                   and f.revision = r.revision and f.state not in ('delivered', 'withdrawn'));
+
+-- Ids of fulfillment orders no longer sort by time: what is listed newest first goes by `created_at`.
+create index fulfillment_by_age on fulfillment.fulfillment_order (merchant_id, created_at, id);

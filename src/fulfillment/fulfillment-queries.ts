@@ -36,8 +36,10 @@ const listByState = statement({
     select ${COLUMNS} from ${FROM}
      where f.merchant_id = $merchant and ($state is null or f.state = $state)
        and ($alarm is null or f.ship_by_alarm = $alarm)
-       and ($before is null or f.id < $before)
-     order by f.id desc
+       and ($before is null or (f.created_at, f.id) <
+             (select b.created_at, b.id from fulfillment.fulfillment_order b
+               where b.merchant_id = f.merchant_id and b.id = $before))
+     order by f.created_at desc, f.id desc
      limit $limit`,
 })
 

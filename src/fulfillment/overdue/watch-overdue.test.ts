@@ -120,15 +120,15 @@ describe('a dispatch that waits for a person', () => {
 })
 
 describe('the money at stake', () => {
-  /** What orders keep of it: one unit of line 1 at this price. */
-  const sold = (id: string, minor: number, currency: string) =>
-    house.asOwner(
-      `insert into orders."order" (merchant_id, id, order_number, source, currency, lines, goods_minor,
-         total_minor, ship_to, order_digest, placed_at)
-       values ('main', '${id}', 'N-${id}', 'http', '${currency}',
-         '[{"line": 1, "sku": "A", "qty": 1, "unit_price_minor": ${minor}}]', ${minor}, ${minor}, '{}',
-         decode(repeat('00', 32), 'hex'), now())`,
-    )
+  const soldFor = (unitPriceMinor: number) => [
+    {
+      line: 1,
+      sku: 'A',
+      qty: 1,
+      allocations: [{ locationId: 'loc-shipco', qty: 1 }],
+      unitPriceMinor,
+    },
+  ]
   const stakeOf = async () => {
     await inDoubt()
     await house.pause()
@@ -139,22 +139,17 @@ describe('the money at stake', () => {
   }
 
   test('is what the orders of the dispatch were sold for', async () => {
-    await sold(order, 1_299, 'GBP')
-    await house.handOver(record(`${order}b`))
-    await sold(`${order}b`, 701, 'GBP')
-    expect(await stakeOf()).toEqual([2_000, 'GBP'])
+    await house.handOver(record(`${order}b`, { lines: soldFor(701) }))
+    expect(await stakeOf()).toEqual([1_201, 'GBP'])
   })
 
   test('is not told where it is in two currencies', async () => {
-    await sold(order, 1_299, 'GBP')
-    await house.handOver(record(`${order}b`))
-    await sold(`${order}b`, 701, 'EUR')
+    await house.handOver(record(`${order}b`, { currency: 'EUR' }))
     expect(await stakeOf()).toEqual([null, null])
   })
 
-  test('is not told where an order of the dispatch is not known', async () => {
-    await sold(order, 1_299, 'GBP')
-    await house.handOver(record(`${order}b`))
+  test('is not told where an order of the dispatch came from a sender that says no prices', async () => {
+    await house.handOver(record(`${order}b`, { identity: '' }))
     expect(await stakeOf()).toEqual([null, null])
   })
 })

@@ -170,3 +170,24 @@ test('without the ship-once index nothing is dispatched', async () => {
   await expect(assertShipOnceIndex(house.test.database)).rejects.toThrow('one_live_line')
   expect(await read(house.test.database, selectShipOnceIndex, {})).toHaveLength(1)
 })
+
+test('nothing of an order is sealed while a partner holds some of it that we do not know', async () => {
+  await house.handOver(record('ord_unknown'))
+  const identity = (await idOf('ord_unknown')).slice(4, 30)
+  // Another revision, of which only the name is the same.
+  await house.query(`insert into fulfillment.unknown_fulfillment
+    (merchant_id, partner_id, key, fulfillment_id, identity, sequence, batch_id, revision, content_sha256,
+     partner_state)
+    values ('main', 'other', 'hfd1-${'a'.repeat(32)}', 'ful_${identity}x2x1x000000000000', '${identity}', 7,
+            'btc_x', 1, decode(repeat('00', 32), 'hex'), 'accepted')`)
+  expect((await seal()).orders).toBe(0)
+  const asPerson = `closed_by = 'person:ada', closed_reason = 'it came back', settled_at = now()`
+  expect(
+    await attempt(
+      `update fulfillment.unknown_fulfillment set state = 'closed', settled_at = now()`,
+    ),
+  ).toBe(CHECK)
+  expect(await attempt(`delete from fulfillment.unknown_fulfillment`)).toBe(PRIVILEGE)
+  await house.query(`update fulfillment.unknown_fulfillment set state = 'closed', ${asPerson}`)
+  expect((await seal()).orders).toBe(1)
+})

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { refuse } from '#kernel/index.ts'
+import { orThrow, refuse } from '#kernel/index.ts'
 import { closeDatabase, openDatabase } from '#platform/index.ts'
 import type { Context } from '#platform/index.ts'
+import { handOverReader } from '#wire/index.ts'
 import { createTestContext, createTestDatabase } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
 import { anOrder, aRequest, stockShop, testPlacing } from '../../../tests/shop.ts'
@@ -164,4 +165,31 @@ test('one that is refused alone waits for minutes, and never for more than five'
     seconds.push(rows[0]?.s ?? 0)
   }
   expect(seconds).toEqual([15, 30, 60, 120, 240, 300, 300])
+})
+
+/** What the next hand-over would carry: every allocation of every record. */
+async function allocationsSent() {
+  const reader = handOverReader()
+  await handOverOnce(context, (sealed) => {
+    for (const envelope of sealed.envelopes) orThrow(reader.push(envelope))
+    return Promise.resolve(refuse('handover_conflict', 'only asked'))
+  })
+  const { records } = orThrow(reader.finish())
+  return records.flatMap(({ lines }) => lines.flatMap(({ allocations }) => allocations))
+}
+
+test('a repeat is the record that was decided, also after its units have left', async () => {
+  const sent = await allocationsSent()
+  expect(sent.length).toBeGreaterThanOrEqual(ORDERS)
+  await db.asOwner(`
+    insert into inventory.movement
+      (merchant_id, subject_id, line_no, location_id, kind, source_id, sku, on_hand_delta, reserved_delta)
+    select merchant_id, subject_id, line_no, location_id, 'issue', 'shp_gone', sku, -sum(reserved_delta),
+           -sum(reserved_delta)
+      from inventory.movement where subject_id in (select order_id from orders.handover_outbox)
+     group by 1, 2, 3, 4, sku`)
+  // Refused before, the orders travel four to a batch.
+  await allDue()
+  await db.asOwner('update orders.handover_outbox set attempts = 0')
+  expect(await allocationsSent()).toEqual(sent)
 })
