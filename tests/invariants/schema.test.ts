@@ -101,6 +101,8 @@ test('an order has no verdict: only decisions have one, and what hangs on a CLEA
     'fulfillment.fulfillment_order.cleared_verdict',
     'fulfillment.line_claim.verdict',
     'orders.decision.verdict',
+    // What a person asks for, until fulfillment has answered; no order is cleared by it.
+    'orders.decision_wish.verdict',
     // What matching found of a line of a partner's bill; no order hangs on it.
     'reconciliation.invoice_line.verdict',
   ])
