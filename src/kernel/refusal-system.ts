@@ -10,7 +10,34 @@ export const SYSTEM_REFUSALS = {
     grpc: 'failed_precondition',
     means: 'npm did not install the pinned Node or PostgreSQL: `npm ci` without `--omit=optional`',
   },
-  database_unavailable: { http: 503, grpc: 'unavailable', means: 'the database does not answer' },
+  database_unavailable: {
+    http: 503,
+    grpc: 'unavailable',
+    means:
+      'the database does not answer; what was asked may have been done all the same: send it again with its Idempotency-Key',
+  },
+  answer_late: {
+    http: 503,
+    grpc: 'unavailable',
+    means:
+      'there was no answer within 10 s; what was asked may have been done all the same: send it again with its Idempotency-Key',
+  },
+  port_in_use: {
+    http: 503,
+    grpc: 'failed_precondition',
+    means: 'another process listens on the port; the detail names the setting to change',
+  },
+  address_unusable: {
+    http: 500,
+    grpc: 'failed_precondition',
+    means: 'HOLDFAST_HOST or a port is none that this process may listen on',
+  },
+  data_dir_unusable: {
+    http: 503,
+    grpc: 'failed_precondition',
+    means:
+      'the data directory is a file, is full, or may not be written; the detail names the path',
+  },
   database_schema: {
     http: 503,
     grpc: 'failed_precondition',

@@ -7,6 +7,9 @@ import type { AskWithdrawal } from './withdraw-order.ts'
 /** Whether the approving call waited for the partner: `async` did not, `pending` waited in vain. */
 export type FirstAttempt = 'async' | 'attempted' | 'pending'
 
+/** Answers of routes that wait for a partner's first answer, in milliseconds: that wait, and their own. */
+export const CLEAR_ANSWER_MAX_MS = 25_000
+
 /** What the routes of this domain need; the composition root makes it once. */
 export type OrdersDeps = {
   readonly context: Context

@@ -6,6 +6,7 @@ import { decideOrder } from './decide-order.ts'
 import { idempotencyKey } from './idempotency-header.ts'
 import { shipToInput } from './order-input.ts'
 import { findOrder, listDecisions, listOrders } from './order-queries.ts'
+import { CLEAR_ANSWER_MAX_MS } from './orders-deps.ts'
 import type { OrdersDeps } from './orders-deps.ts'
 import { withdrawalReply } from './orders.http.ts'
 import { dropUndefined } from './place/place-request.ts'
@@ -84,6 +85,7 @@ const decideRoute = (deps: OrdersDeps): AnyRoute =>
       verdict: z.enum(['hold', 'clear']),
       reason: z.string().min(1).max(500),
     }),
+    answerMaxMs: CLEAR_ANSWER_MAX_MS,
     handle: async ({ params, body, caller, headers }) => {
       const given = headers['idempotency-key']
       const key = given === undefined ? accept(undefined) : idempotencyKey(given)

@@ -9,6 +9,7 @@ import { orderInput, shipToInput } from './order-input.ts'
 import type { OrderInput } from './order-input.ts'
 import { findOrder } from './order-queries.ts'
 import type { OrderDetail } from './order-queries.ts'
+import { CLEAR_ANSWER_MAX_MS } from './orders-deps.ts'
 import type { OrdersDeps } from './orders-deps.ts'
 import { placedBody } from './place/placed-body.ts'
 import { dropUndefined } from './place/place-request.ts'
@@ -39,6 +40,7 @@ const placeRoute = (deps: OrdersDeps): AnyRoute =>
     audit: { none: 'event_log' },
     body: orderInput,
     bodyMaxBytes: MIB,
+    answerMaxMs: CLEAR_ANSWER_MAX_MS,
     handle: async ({ body, caller, headers, rawBody }) => {
       const key = idempotencyKey(headers['idempotency-key'])
       if (!key.ok) return key

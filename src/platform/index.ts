@@ -1,16 +1,22 @@
 export { awaitDatabase } from './database/await-database.ts'
 export {
-  change,
-  closeDatabase,
+  databaseAddress,
   databaseUnavailable,
   isExpectationFailed,
   isUnavailable,
+  loginRefused,
+  sqlState,
+} from './database/database-faults.ts'
+export {
+  change,
+  closeDatabase,
   many,
   maybe,
   openDatabase,
+  patientDatabase,
   read,
+  SERVING_WAITS,
   SESSION_OPTIONS,
-  sqlState,
   transact,
   transactionRetries,
   withPipelinedCommit,
@@ -18,6 +24,7 @@ export {
 } from './database/database.ts'
 export type { Database, Transaction } from './database/database.ts'
 export { timeText } from './time-text.ts'
+export { answerWithin, REQUEST_MAX_MS, startDeadline } from './deadline.ts'
 export { declaredStatements, jsonOf, sqlType, statement } from './database/statement.ts'
 export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
 export { analyzeGrownTable, keepStatistics } from './database/keep-statistics.ts'

@@ -8,7 +8,9 @@ import {
   keepStatistics,
   nodeName,
   openDatabase,
+  patientDatabase,
   recordProvenance,
+  SERVING_WAITS,
 } from '#platform/index.ts'
 import type { Config, Context, Log } from '#platform/index.ts'
 import {
@@ -40,6 +42,10 @@ export type Ground = {
 /** Everything that verbs are given, made once a process. */
 export type Installation = {
   readonly context: Context
+  /** The same for work that no request waits for: its statements may take longer. */
+  readonly background: Context
+  /** Where the runtime role connects. */
+  readonly runtimeUrl: string
   readonly flags: FlagReader
   readonly masterKey: Buffer
   readonly reviewKeys: ReviewKeys
@@ -114,17 +120,21 @@ async function configuredGround(config: Config, runtimeUrl: string): Promise<Out
 
 /**
  * Opens an installation over a ground; refuses `database_schema` where it is not migrated, and
- * `lab_database` where it was created for the lab.
+ * `lab_database` where it was created for the lab. With `isServing` whatever uses its `context` gives up
+ * in time for a request to be answered (`SERVING_WAITS`).
  */
 export async function openInstallation(
   ground: Ground,
-  options: { log: Log; connectionsMax?: number },
+  options: { log: Log; connectionsMax?: number; isServing?: boolean },
 ): Promise<Outcome<Installation>> {
   const schema = await checkSchema(ground.runtimeUrl)
   if (!schema.ok) return schema
   const kind = await checkInstanceKind(ground.runtimeUrl, 'product')
   if (!kind.ok) return kind
-  const database = openDatabase(ground.runtimeUrl, { connectionsMax: options.connectionsMax ?? 20 })
+  const database = openDatabase(ground.runtimeUrl, {
+    connectionsMax: options.connectionsMax ?? 20,
+    ...(options.isServing === true ? SERVING_WAITS : {}),
+  })
   const versions = new Map<number, Promise<string>>()
   const bare = { merchant: MERCHANT, database, clock: systemClock, log: options.log }
   const flags = await startFlagReader(bare)
@@ -148,10 +158,13 @@ export async function openInstallation(
       return { id: await provenanceOf(flagSetVersion), flagSetVersion }
     },
   }
-  const statistics = keepStatistics(database, options.log)
+  const background = { ...context, database: patientDatabase(database) }
+  const statistics = keepStatistics(background.database, options.log)
   const keys = reviewKeys(ground.masterKey)
   return accept({
     context,
+    background,
+    runtimeUrl: ground.runtimeUrl,
     flags,
     masterKey: ground.masterKey,
     reviewKeys: keys,

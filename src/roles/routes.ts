@@ -17,7 +17,7 @@ import type { EventStreams } from '#subscriptions/index.ts'
 import { metrics, metricsRoutes } from '#telemetry/index.ts'
 import { webRoutes } from '#web/index.ts'
 import { readStats } from './read-stats.ts'
-import { readiness } from './readiness.ts'
+import type { ReadinessLook } from './readiness.ts'
 
 /** Every route of the product, as the server serves them and the house test reads them. */
 export function allRoutes(deps: {
@@ -27,6 +27,7 @@ export function allRoutes(deps: {
   masterKey: Uint8Array
   prover: SealProver
   streams: EventStreams
+  readiness: ReadinessLook['look']
   isSecure: boolean
 }): readonly AnyRoute[] {
   const { context } = deps.orders
@@ -53,7 +54,7 @@ export function allRoutes(deps: {
   const pages = webRoutes(context, {
     authenticator: deps.authenticator,
     stats: () => readStats(context),
-    readiness: () => readiness(context),
+    readiness: deps.readiness,
     isSecure: deps.isSecure,
     otherRoutes: api,
   })

@@ -18,6 +18,7 @@ import {
 } from '#orders/index.ts'
 import type { FirstAttempt } from '#orders/index.ts'
 import { partnerSecrets } from '#partners/index.ts'
+import { isUnavailable } from '#platform/index.ts'
 import type { Config, Shutdown } from '#platform/index.ts'
 import { startGrpcServer } from '#platform/grpc/index.ts'
 import { startHttpServer } from '#platform/http/index.ts'
@@ -30,6 +31,7 @@ import { BUILD } from './build.ts'
 import { collectGauges, countRefusedHandOver } from './collect-gauges.ts'
 import type { Installation } from './installation.ts'
 import { orderStage } from './order-stage.ts'
+import { openReadiness } from './readiness.ts'
 import { allRoutes } from './routes.ts'
 import { serveWebhooks } from './serve-webhooks.ts'
 
@@ -64,7 +66,7 @@ export async function serveRoles(
   roles: ReadonlySet<RoleName>,
   shutdown: Shutdown,
 ): Promise<Serving> {
-  const { context, masterKey, reviewKeys, placing, tokens, flags } = installation
+  const { context, background, masterKey, reviewKeys, placing, tokens, flags } = installation
   const authenticator = createAuthenticator(context)
   const grpcUrl = await serveGrpc(installation, config, roles, shutdown)
   const ownUrl = grpcUrl ?? `http://${config.host}:${config.grpcPort}`
@@ -76,7 +78,7 @@ export async function serveRoles(
     const outbound = openOutbound({ totalTimeoutMs: timing.sendBudgetMs })
     shutdown.onShutdown('outbound', () => outbound.close())
     const worker = await startFulfillmentWorker({
-      context,
+      context: background,
       flags,
       secrets,
       outbound,
@@ -88,13 +90,13 @@ export async function serveRoles(
     shutdown.onShutdown('fulfillment worker', () => worker.stop())
     serveWebhooks(installation, shutdown)
     const prover = sealProver(masterKey)
-    const comparing = startReconciliation({ context, outbound, secrets, prover })
+    const comparing = startReconciliation({ context: background, outbound, secrets, prover })
     shutdown.onShutdown('reconciliation', () => comparing.stop())
-    const canaries = startCanaries({ context, secrets, outbound })
+    const canaries = startCanaries({ context: background, secrets, outbound })
     shutdown.onShutdown('canaries', () => canaries.stop())
   }
   const ordersWorker = roles.has('orders')
-    ? startOrdersWorker(placing.deps, client, countRefusedHandOver)
+    ? startOrdersWorker({ ...placing.deps, context: background }, client, countRefusedHandOver)
     : undefined
   if (ordersWorker) shutdown.onShutdown('orders worker', () => ordersWorker.stop())
 
@@ -110,10 +112,18 @@ export async function serveRoles(
     afterClear: async (orderId: string): Promise<FirstAttempt> => {
       ordersWorker?.wake()
       if (flags.isOn('fulfillment_webhook_async')) return 'async'
-      return awaitFirstAttempt(context, orderId, FIRST_ATTEMPT_MAX_MS)
+      try {
+        return await awaitFirstAttempt(context, orderId, FIRST_ATTEMPT_MAX_MS)
+      } catch (fault) {
+        // The order is cleared: that nobody could look at its dispatch changes nothing about that.
+        if (isUnavailable(fault)) return 'pending'
+        throw fault
+      }
     },
   }
   const streams = eventStreams(context)
+  const readiness = openReadiness(installation.runtimeUrl, context.merchant)
+  shutdown.onShutdown('readiness', () => readiness.close())
   const routes = allRoutes({
     orders,
     secrets,
@@ -121,6 +131,7 @@ export async function serveRoles(
     masterKey,
     prover: sealProver(masterKey),
     streams,
+    readiness: readiness.look,
     isSecure: config.publicUrl?.startsWith('https:') ?? false,
   })
   const http = await startHttpServer({
@@ -148,7 +159,7 @@ async function serveGrpc(
   roles: ReadonlySet<RoleName>,
   shutdown: Shutdown,
 ): Promise<string | undefined> {
-  const { context, masterKey, reviewKeys, placing } = installation
+  const { context, background, masterKey, reviewKeys, placing } = installation
   const { authenticate } = createAuthenticator(context)
   const intake = intakeService({
     placing,
@@ -158,7 +169,7 @@ async function serveGrpc(
     },
   })
   const receiver = handOverService({
-    context,
+    context: background,
     masterKey,
     reviewKeys,
     messageBytesMax: MESSAGE_BYTES_MAX,

@@ -12,7 +12,10 @@ const WEBHOOK_LIMITS = {
 }
 
 /** Starts the delivery of events to webhook subscriptions and registers its end. */
-export function serveWebhooks({ context, masterKey }: Installation, shutdown: Shutdown): void {
+export function serveWebhooks(
+  { background: context, masterKey }: Installation,
+  shutdown: Shutdown,
+): void {
   const outbound = openOutbound(WEBHOOK_LIMITS)
   shutdown.onShutdown('webhook outbound', () => outbound.close())
   const worker = startSubscriptionWorker({ context, masterKey, outbound, random: Math.random })

@@ -66,7 +66,10 @@ export async function runServe(
     shutdown.onShutdown('database', () => ground.value.stop())
     const isThere = await waitFor(ground.value.runtimeUrl, options.say)
     if (!isThere.ok) return isThere
-    const opened = await openInstallation(ground.value, { log: options.log })
+    const opened = await openInstallation(ground.value, {
+      log: options.log,
+      isServing: true,
+    })
     if (!opened.ok) return opened
     shutdown.onShutdown('installation', () => opened.value.close())
     return accept(await serveRoles(opened.value, config, options.roles, shutdown))
@@ -114,7 +117,7 @@ async function startAll(
     const migrated = await migrate(ground.value.ownerUrl)
     if (!migrated.ok) return migrated
   }
-  const opened = await openInstallation(ground.value, { log })
+  const opened = await openInstallation(ground.value, { log, isServing: true })
   if (!opened.ok) return opened
   const installation = opened.value
   shutdown.onShutdown('installation', () => installation.close())

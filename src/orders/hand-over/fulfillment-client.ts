@@ -28,6 +28,8 @@ export type FulfillmentClient = {
 }
 
 const DEADLINE_MS = 20_000
+/** A request waits for a withdrawal (`REQUEST_MAX_MS`); whatever is not answered is asked again by a worker. */
+const WITHDRAW_MAX_MS = 8_000
 const KINDS = {
   cancel: WithdrawKind.CANCEL,
   reject: WithdrawKind.REJECT,
@@ -41,7 +43,7 @@ const OUTCOMES = new Map<WithdrawOutcome, WithdrawalWord['kind']>([
   [WithdrawOutcome.PARTLY, 'partly'],
 ])
 
-/** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. Each call has a deadline of 20 s, a question about a decision one of 8 s. */
+/** Speaks gRPC (HTTP/2) to fulfillment, on this machine or another. A hand-over has 20 s, what a request waits for 8 s. */
 export function fulfillmentClient(
   baseUrl: string,
   masterKey: Uint8Array,
@@ -89,7 +91,7 @@ export function fulfillmentClient(
           revision: withdrawal.revision,
           kind: KINDS[withdrawal.kind],
         },
-        { headers, timeoutMs: DEADLINE_MS },
+        { headers, timeoutMs: WITHDRAW_MAX_MS },
       )
       // A changed request would release the stock of one order and stop another.
       invariant(
@@ -111,11 +113,14 @@ async function* toStream<T>(items: readonly T[]): AsyncIterable<T> {
   yield* items
 }
 
-// A refusal travels as `holdfast-code`; anything else is a fault: the batch is kept and sent again.
+// A refusal travels as `holdfast-code`; anything else is a fault: the batch is kept and sent again. So is one
+// whose receiver could not look: that its database is away says nothing about the batch.
 function refusalOf(fault: unknown): Outcome<never> {
   const error = ConnectError.from(fault, Code.Unknown)
   const code = error.metadata.get('holdfast-code')
-  if (code !== null && isRefusalCode(code)) return refuse(code, error.rawMessage)
+  if (code !== null && isRefusalCode(code) && REFUSALS[code].grpc !== 'unavailable') {
+    return refuse(code, error.rawMessage)
+  }
   throw error
 }
 

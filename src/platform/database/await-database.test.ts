@@ -2,7 +2,8 @@ import { createServer } from 'node:net'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openDoor } from '../../../tests/database-door.ts'
 import { awaitDatabase } from './await-database.ts'
-import { checkSchema } from './migrate.ts'
+import { databaseAddress } from './database-faults.ts'
+import { checkSchema, migrate } from './migrate.ts'
 
 const door = async () => {
   const made = await openDoor(inject('postgres').runtimeUrl)
@@ -16,7 +17,7 @@ const nobody = async (): Promise<string> => {
   const address = server.address()
   const port = typeof address === 'object' && address ? address.port : 0
   await new Promise((resolve) => server.close(resolve))
-  return `postgres://u:secret@127.0.0.1:${port}/none?sslmode=disable`
+  return `postgres://somebody:secret@127.0.0.1:${port}/none?sslmode=disable`
 }
 
 test('a database that is starting is waited for, and told of once', async () => {
@@ -39,13 +40,20 @@ test('one that answers is not waited for', async () => {
 test.each([
   ['that keeps starting', async () => (await door()).url],
   ['that nobody runs', nobody],
-])('one %s is given up by its name, and not by its address', async (_, address) => {
-  const refused = await awaitDatabase(await address(), { waitMs: 300 })
-  expect(refused).toMatchObject({ ok: false, refusal: { code: 'database_unavailable' } })
-  expect(JSON.stringify(refused)).not.toContain('127.0.0.1')
-  const { url } = await door()
-  const schema = await checkSchema(url)
-  expect(schema).toMatchObject({ ok: false, refusal: { code: 'database_unavailable' } })
+])('one %s is given up by host and port, and never by user or password', async (_, address) => {
+  const url = await address()
+  const { host, username, password } = new URL(url)
+  for (const refused of [await awaitDatabase(url, { waitMs: 300 }), await checkSchema(url)]) {
+    expect(refused).toMatchObject({
+      ok: false,
+      refusal: {
+        code: 'database_unavailable',
+        detail: `The database at ${host} does not answer.`,
+      },
+    })
+    expect(JSON.stringify(refused)).not.toContain(username)
+    expect(JSON.stringify(refused)).not.toContain(password)
+  }
 })
 
 test('a password that is wrong is not waited for: no time makes it right', async () => {
@@ -55,5 +63,28 @@ test('a password that is wrong is not waited for: no time makes it right', async
   wrong.password = 'wrong'
   expect(await awaitDatabase(wrong.href, { waitMs: 30_000 })).toMatchObject({ ok: true })
   const schema = await checkSchema(wrong.href)
-  expect(schema).toMatchObject({ ok: false, refusal: { code: 'database_schema' } })
+  expect(schema).toMatchObject({ ok: false, refusal: { code: 'database_unavailable' } })
+  expect(schema.ok || schema.refusal.detail).toBe(
+    `${wrong.host} refuses the login: check user and password of the address.`,
+  )
+})
+
+test('a database that the server does not have is told by its server, not as a schema to migrate', async () => {
+  const { url, open } = await door()
+  open()
+  const wrong = new URL(url)
+  wrong.pathname = '/nowhere'
+  const [schema, migrated] = [await checkSchema(wrong.href), await migrate(wrong.href)]
+  for (const refused of [schema, migrated]) {
+    expect(refused).toMatchObject({ ok: false, refusal: { code: 'database_unavailable' } })
+    expect(refused.ok || refused.refusal.detail).toBe(`${wrong.host} has no such database.`)
+  }
+})
+
+test.each([
+  ['postgres://u:secret@db.example/shop', 'db.example:5432'],
+  ['postgres://u:secret@db.example:5470/shop?sslmode=require', 'db.example:5470'],
+  ['postgres://u:secret@/shop?host=%2Frun%2Fpg&port=5432', '/run/pg'],
+])('the address of %s is told as %s', (url, address) => {
+  expect(databaseAddress(url)).toBe(address)
 })

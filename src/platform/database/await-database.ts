@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { accept } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { databaseUnavailable, isUnavailable } from './database.ts'
+import { endClient } from './one-off-client.ts'
+import { databaseUnavailable, isUnavailable } from './database-faults.ts'
 
 const LOOK_EVERY_MS = 250
 const CONNECT_MAX_MS = 5_000
@@ -20,7 +21,7 @@ export async function awaitDatabase(
   const untilMs = performance.now() + options.waitMs
   for (let look = 1; ; look += 1) {
     if (await takesConnections(url)) return accept(undefined)
-    if (performance.now() >= untilMs) return databaseUnavailable()
+    if (performance.now() >= untilMs) return databaseUnavailable(url)
     if (look === 1) options.onWait?.()
     await pause(Math.min(LOOK_EVERY_MS, options.waitMs))
   }
@@ -36,7 +37,7 @@ async function takesConnections(url: string): Promise<boolean> {
   } catch (fault) {
     return !mayComeUp(fault)
   } finally {
-    await client.end().catch(() => undefined)
+    await endClient(client)
   }
 }
 

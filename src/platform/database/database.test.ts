@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createTestDatabase } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
 import { openDoor } from '../../../tests/database-door.ts'
-import { closeDatabase, isUnavailable, openDatabase, read, withTransaction } from './database.ts'
+import { isUnavailable } from './database-faults.ts'
+import { closeDatabase, openDatabase, read, withTransaction } from './database.ts'
 import { statement } from './statement.ts'
 
 const one = statement({ name: 'test.one', params: {}, row: { n: 'int4' }, text: 'select 1 as n' })
@@ -48,6 +49,44 @@ test('a wire that swallows everything is given up, and nothing that was asked ov
   const asked = await withTransaction(database, (tx) => tx.send(ready)).catch((fault) => fault)
   expect([isUnavailable(asked), String(asked)]).toEqual([true, expect.stringContaining('in time')])
   expect(await read(database, one, {})).toEqual([{ n: 1 }])
+})
+
+test('a read that is given up takes its connection with it, so that nobody reads its answer as their own', async () => {
+  const door = await openDoor(db.runtimeUrl)
+  onTestFinished(() => door.close())
+  door.open()
+  const database = openDatabase(door.url, { connectionsMax: 1, answerMaxMs: 300 })
+  onTestFinished(() => closeDatabase(database))
+  expect(await read(database, one, {})).toEqual([{ n: 1 }])
+  door.swallow()
+  await expect(read(database, one, {})).rejects.toThrow('in time')
+  expect(database.pool.totalCount).toBe(0)
+  expect(await read(database, one, {})).toEqual([{ n: 1 }])
+})
+
+test('a pool whose connections are all taken is given up in time, as a database that does not answer', async () => {
+  const database = openDatabase(db.runtimeUrl, { connectionsMax: 1, connectMaxMs: 300 })
+  onTestFinished(() => closeDatabase(database))
+  const taken = await database.pool.connect()
+  onTestFinished(() => taken.release())
+  const fault = await read(database, one, {}).catch((thrown: unknown) => thrown)
+  expect([isUnavailable(fault), String(fault)]).toEqual([true, expect.any(String)])
+})
+
+test('a statement whose client has given up ends on the server too, and lets its locks go', async () => {
+  const door = await openDoor(db.runtimeUrl)
+  onTestFinished(() => door.close())
+  door.open()
+  const database = openDatabase(door.url, { connectionsMax: 1, answerMaxMs: 300 })
+  onTestFinished(() => closeDatabase(database))
+  const sleep = { name: 'test.sleep', text: 'select pg_sleep(50)', values: [] }
+  await expect(withTransaction(database, (tx) => tx.send(sleep))).rejects.toThrow('in time')
+  await vi.waitFor(async () => {
+    const running = await db.database.pool.query(
+      `select from pg_stat_activity where datname = current_database() and query like '%pg_sleep(50)%' and pid <> pg_backend_pid()`,
+    )
+    expect(running.rowCount).toBe(0)
+  }, 20_000)
 })
 
 describe('the runtime role', () => {

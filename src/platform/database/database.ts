@@ -1,8 +1,10 @@
 import { Pool, types } from 'pg'
 import type { CustomTypesConfig } from 'pg'
-import { invariant, orThrow, refuse, RefusedError } from '#kernel/index.ts'
-import type { Outcome, Refusal } from '#kernel/index.ts'
+import { invariant, orThrow, RefusedError } from '#kernel/index.ts'
+import type { Outcome } from '#kernel/index.ts'
+import { isUnavailable, sqlState } from './database-faults.ts'
 import { encodeValue } from './encode-value.ts'
+import { withinOrLeave } from './one-off-client.ts'
 import { statementSender } from './statement-group.ts'
 import type { Answer, SendStatement } from './statement-group.ts'
 import type { ColumnType, ParamsOf, RowOf, Statement } from './statement.ts'
@@ -14,6 +16,21 @@ export type Database = {
   readonly pool: Pool
   /** The longest wait for an answer, in milliseconds; that of `statement-group.ts` where absent. */
   readonly answerMaxMs?: number
+}
+
+/** How long a pool waits, in milliseconds: for a connection, and for the answer to what it sent. */
+export type DatabaseWaits = { readonly connectMaxMs?: number; readonly answerMaxMs?: number }
+
+/**
+ * The waits of a process that serves requests, together shorter than `REQUEST_MAX_MS` for one that finds
+ * the database frozen. An answer that is given up cuts its connection: a commit among it is in doubt, so
+ * the request is answered 503, and its Idempotency-Key finds what was committed.
+ */
+export const SERVING_WAITS = { connectMaxMs: 5_000, answerMaxMs: 8_000 } as const
+
+/** The same pool for work that no request waits for: an answer may take `ANSWER_MAX_MS`. */
+export function patientDatabase({ pool }: Database): Database {
+  return { pool }
 }
 /** An open transaction: what every verb takes, so that state and event commit together. */
 export type Transaction = { readonly send: SendStatement; readonly isTransaction: true }
@@ -29,24 +46,29 @@ const parsers: CustomTypesConfig = {
  * What every connection of a pool runs under, as `options` of libpq. A transaction that idles, because its
  * wire or its process is gone, holds its locks, and with them a partner's lane, and holds back vacuum and the
  * feed of events: the server ends it. Ours wait for nothing but the database, except for the hand-over,
- * which says so. And every statement is meant to find its rows by a key: with pages priced as on a
+ * which says so. A statement whose client has given up is ended within 2 s, so that what nobody waits for
+ * holds no locks. And every statement is meant to find its rows by a key: with pages priced as on a
  * spinning disk, the default, a shop of 1,000 stock rows was read whole for a sale of seven.
  */
 export const SESSION_OPTIONS =
   '-c synchronous_commit=on -c timezone=UTC -c statement_timeout=60000 ' +
-  '-c idle_in_transaction_session_timeout=15000 -c random_page_cost=1.1'
+  '-c idle_in_transaction_session_timeout=15000 -c client_connection_check_interval=2000 ' +
+  '-c random_page_cost=1.1'
+
+const CONNECT_MAX_MS = 10_000
 
 /** Opens a pool. `synchronous_commit` is forced on: an intent that may vanish is no intent. */
 export function openDatabase(
   url: string,
-  options: { connectionsMax?: number; answerMaxMs?: number } = {},
+  options: DatabaseWaits & { connectionsMax?: number } = {},
 ): Database {
   const pool = new Pool({
     connectionString: url,
     max: options.connectionsMax ?? 10,
     types: parsers,
     options: SESSION_OPTIONS,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: options.connectMaxMs ?? CONNECT_MAX_MS,
+    keepAlive: true,
     idleTimeoutMillis: 60_000,
   })
   // An idle connection that breaks (restart, failover) must not end the process; the next use says so.
@@ -56,9 +78,9 @@ export function openDatabase(
   return options.answerMaxMs === undefined ? { pool } : { pool, answerMaxMs: options.answerMaxMs }
 }
 
-/** Closes every connection; open transactions are rolled back by the server. */
+/** Closes every connection; open transactions are rolled back by the server. Left after 2 s if it is frozen. */
 export async function closeDatabase(database: Database): Promise<void> {
-  await database.pool.end()
+  await withinOrLeave(database.pool.end())
 }
 
 const RETRIED = new Set(['40001', '40P01'])
@@ -148,10 +170,14 @@ export async function read<P extends Columns, R extends Columns>(
 ): Promise<readonly RowOf<R>[]> {
   const client = await database.pool.connect()
   const send = statementSender(client, parserOf, database.answerMaxMs)
+  let isBroken = false
   try {
     return rowsOf(declared, await send(toReady(declared, params)))
+  } catch (fault) {
+    isBroken = isUnavailable(fault)
+    throw fault
   } finally {
-    client.release()
+    client.release(isBroken)
   }
 }
 
@@ -183,36 +209,6 @@ export async function change<P extends Columns, R extends Columns>(
 ): Promise<number> {
   const { tag } = await tx.send(toReady(declared, params))
   return Number(/\d+$/.exec(tag)?.[0] ?? 0)
-}
-
-/** The SQLSTATE of a database fault, or undefined. */
-export function sqlState(fault: unknown): string | undefined {
-  if (!(fault instanceof Error) || !('code' in fault)) return undefined
-  return typeof fault.code === 'string' ? fault.code : undefined
-}
-
-// What `pg` says, without a code, of a connection that is gone or was not to be had.
-const CONNECTION_LOST =
-  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/
-
-/** True where the fault says that the database cannot be reached, is shutting down or has hung up. */
-export function isUnavailable(fault: unknown): boolean {
-  const code = sqlState(fault)
-  if (code === undefined) return fault instanceof Error && CONNECTION_LOST.test(fault.message)
-  return /^(08|57P0|53|25P03)/.test(code) || /^E(CONNREFUSED|CONNRESET|PIPE|NOENT)$/.test(code)
-}
-
-/**
- * True where a transaction failed because what it expected of the database was not so
- * (`platform.hold_or_fail`): nothing was written, and it may be tried again with what is asked for.
- */
-export function isExpectationFailed(fault: unknown): boolean {
-  return sqlState(fault) === 'ZF001'
-}
-
-/** The refusal of a database that does not answer, without its address. */
-export function databaseUnavailable(): { readonly ok: false; readonly refusal: Refusal } {
-  return refuse('database_unavailable', 'The database does not answer.')
 }
 
 const BEGIN = { name: 'begin', text: 'begin', values: [] }

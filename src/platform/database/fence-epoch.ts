@@ -1,5 +1,5 @@
-import { Client } from 'pg'
 import { newId } from '#kernel/index.ts'
+import { endClient, oneOffClient } from './one-off-client.ts'
 
 /**
  * Begins a new fence epoch, as the owner: to be done after every restore, failover to a replica that
@@ -10,7 +10,7 @@ export async function raiseFenceEpoch(
   ownerUrl: string,
   by: { readonly merchant: string; readonly actor: string; readonly reason: string },
 ): Promise<{ readonly epoch: number }> {
-  const client = new Client({ connectionString: ownerUrl })
+  const client = oneOffClient(ownerUrl)
   await client.connect()
   try {
     await client.query('begin')
@@ -26,6 +26,6 @@ export async function raiseFenceEpoch(
     await client.query('commit')
     return { epoch }
   } finally {
-    await client.end()
+    await endClient(client)
   }
 }

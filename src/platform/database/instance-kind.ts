@@ -1,6 +1,6 @@
-import { Client } from 'pg'
 import { accept, refuse } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
+import { endClient, oneOffClient } from './one-off-client.ts'
 
 /** What a database is for; said at its creation and never changed (`migrations/0018`). */
 export type InstanceKind = 'product' | 'lab'
@@ -11,7 +11,7 @@ export type InstanceKind = 'product' | 'lab'
  * Throws where the database cannot be read.
  */
 export async function checkInstanceKind(url: string, wanted: InstanceKind): Promise<Outcome<void>> {
-  const client = new Client({ connectionString: url })
+  const client = oneOffClient(url)
   await client.connect()
   try {
     const { rows } = await client.query<{ kind: string }>('select kind from platform.instance')
@@ -26,6 +26,6 @@ export async function checkInstanceKind(url: string, wanted: InstanceKind): Prom
           'The database was not created for the lab: no world without guards runs on it.',
         )
   } finally {
-    await client.end()
+    await endClient(client)
   }
 }

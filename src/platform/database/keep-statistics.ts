@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '../context.ts'
-import { isUnavailable, read } from './database.ts'
+import { isUnavailable } from './database-faults.ts'
+import { read } from './database.ts'
 import type { Database } from './database.ts'
 import { statement } from './statement.ts'
 

@@ -1,5 +1,6 @@
 import { Client, escapeIdentifier } from 'pg'
 import type { Database } from './database.ts'
+import { endClient } from './one-off-client.ts'
 
 /** A connection that waits for NOTIFY; `stop` closes it. */
 export type Listener = { readonly stop: () => Promise<void> }
@@ -21,8 +22,14 @@ export function listen(database: Database, channel: string, wake: () => void): L
     if (!isStopped) timer = setTimeout(() => void connect(), RECONNECT_MS)
   }
   const connect = async (): Promise<void> => {
-    const { connectionString } = database.pool.options
-    const next = new Client({ ...(connectionString ? { connectionString } : {}), keepAlive: true })
+    const { connectionString, connectionTimeoutMillis } = database.pool.options
+    // What it listens for may come at any time, so only the connect and the LISTEN have an end.
+    const next = new Client({
+      ...(connectionString ? { connectionString } : {}),
+      connectionTimeoutMillis,
+      query_timeout: connectionTimeoutMillis,
+      keepAlive: true,
+    })
     client = next
     next.on('notification', wake)
     next.on('error', () => undefined)
@@ -32,7 +39,7 @@ export function listen(database: Database, channel: string, wake: () => void): L
       await next.query(`listen ${escapeIdentifier(channel)}`)
       wake()
     } catch {
-      await next.end().catch(() => undefined)
+      await endClient(next)
       if (client === next) again()
     }
   }
@@ -42,7 +49,7 @@ export function listen(database: Database, channel: string, wake: () => void): L
       isStopped = true
       clearTimeout(timer)
       await connecting
-      await client?.end().catch(() => undefined)
+      if (client) await endClient(client)
     },
   }
 }

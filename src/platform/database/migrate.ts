@@ -1,12 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import { accept, refuse, sha256Hex } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
-import { databaseUnavailable, isUnavailable } from './database.ts'
+import { databaseUnavailable, isUnavailable } from './database-faults.ts'
+import { connectOrRefuse, endClient, oneOffClient } from './one-off-client.ts'
 import { checkInstanceKind } from './instance-kind.ts'
 import type { InstanceKind } from './instance-kind.ts'
 
 const FOLDER = new URL('../../../migrations/', import.meta.url)
+
+/** A migration may rewrite a large table, and wait for another process that migrates. */
+const MIGRATION_MAX_MS = 6 * 3_600_000
 
 type Migration = { version: number; name: string; text: string; checksum: string }
 
@@ -38,10 +42,9 @@ export async function migrate(
   ownerUrl: string,
   options: { createAs?: InstanceKind } = {},
 ): Promise<Outcome<{ applied: readonly string[] }>> {
-  const client = new Client({ connectionString: ownerUrl })
-  // A server that is stopped between two statements is told by the next one.
-  client.on('error', () => undefined)
-  await client.connect()
+  const client = oneOffClient(ownerUrl, MIGRATION_MAX_MS)
+  const connected = await connectOrRefuse(client, ownerUrl)
+  if (!connected.ok) return connected
   try {
     await client.query(`select pg_advisory_lock(hashtext('holdfast/migrate'))`)
     await client.query(PREPARE)
@@ -57,7 +60,7 @@ export async function migrate(
     }
     return await applyMissing(client, checksums)
   } finally {
-    await client.end()
+    await endClient(client)
   }
 }
 
@@ -94,9 +97,10 @@ async function applyMissing(
 export async function checkSchema(url: string): Promise<Outcome<{ version: number }>> {
   const migrations = await readMigrations()
   const needed = migrations.at(-1)?.version ?? 0
-  const client = new Client({ connectionString: url })
+  const client = oneOffClient(url)
+  const connected = await connectOrRefuse(client, url)
+  if (!connected.ok) return connected
   try {
-    await client.connect()
     const { rows } = await client.query<{ version: number; checksum: string }>(
       'select version, checksum from holdfast_migration.applied order by version',
     )
@@ -118,13 +122,10 @@ export async function checkSchema(url: string): Promise<Outcome<{ version: numbe
         : `Migration ${wrong.name} is missing: run holdfast migrate.`,
     )
   } catch (fault) {
-    if (isUnavailable(fault)) return databaseUnavailable()
-    return refuse(
-      'database_schema',
-      'The schema cannot be read: run holdfast migrate, or check the address.',
-    )
+    if (isUnavailable(fault)) return databaseUnavailable(url)
+    return refuse('database_schema', 'The schema cannot be read: run holdfast migrate.')
   } finally {
-    await client.end().catch(() => undefined)
+    await endClient(client)
   }
 }
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestDatabase } from '../../../tests/database.ts'
 import type { TestDatabase } from '../../../tests/database.ts'
-import { many, read, sqlState, withPipelinedCommit, withTransaction } from './database.ts'
+import { sqlState } from './database-faults.ts'
+import { many, read, withPipelinedCommit, withTransaction } from './database.ts'
 import { statement } from './statement.ts'
 
 const echo = statement({

@@ -1,5 +1,6 @@
 import type { ClientBase, Connection, FieldDef, Submittable } from 'pg'
 import { invariant } from '#kernel/index.ts'
+import { startDeadline } from '../deadline.ts'
 import type { Encoded } from './encode-value.ts'
 
 /** A statement with its values as they go to the server. */
@@ -27,8 +28,8 @@ type Pending = ReadyStatement & {
 type Prepared = Map<string, readonly Column[] | undefined>
 
 /**
- * The longest wait for the answer to a group, in milliseconds: longer than the server lets a statement
- * run. Where a wire swallows everything no fault ever comes, and a lane would wait for ever.
+ * The longest wait for the answer to a group, in milliseconds, where no request waits for it: longer than
+ * the server lets a statement run. A frozen server or a wire that swallows everything never gives a fault.
  */
 export const ANSWER_MAX_MS = 90_000
 
@@ -99,9 +100,9 @@ function statementGroup(
   context: { prepared: Prepared; parserOf: ParserOf; answerMaxMs: number; done: () => void },
 ): Group {
   const { prepared, parserOf, answerMaxMs } = context
-  let deadline: NodeJS.Timeout | undefined
+  let endDeadline = (): void => undefined
   const done = (): void => {
-    clearTimeout(deadline)
+    endDeadline()
     context.done()
   }
   const answers: Answer[] = []
@@ -115,7 +116,7 @@ function statementGroup(
   return {
     statements,
     submit: (connection) => {
-      deadline = setTimeout(() => connection.stream.destroy(noAnswer()), answerMaxMs)
+      endDeadline = startDeadline(answerMaxMs, () => connection.stream.destroy(noAnswer()))
       connection.stream.cork()
       for (const statement of statements) write(connection, prepared, statement)
       connection.sync()

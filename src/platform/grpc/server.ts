@@ -3,6 +3,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import type { ConnectRouter } from '@connectrpc/connect'
 import { nameMalformedMessages } from './malformed-message.ts'
+import { nameUnavailable } from './name-unavailable.ts'
 
 /** A listening gRPC server (HTTP/2 without TLS; put TLS in front of it beyond loopback). */
 export type GrpcServer = {
@@ -10,6 +11,9 @@ export type GrpcServer = {
   readonly port: number
   readonly close: () => Promise<void>
 }
+
+/** The longest silence on a connection, in milliseconds: no message, no answer, no ping. */
+const SESSION_IDLE_MAX_MS = 120_000
 
 /**
  * Serves gRPC. `messageBytesMax` bounds each message in both directions; the protocol's own limits
@@ -27,6 +31,7 @@ export async function startGrpcServer(options: {
       for (const service of options.services) service(router)
       nameMalformedMessages(router)
     },
+    interceptors: [nameUnavailable],
     connect: false,
     grpcWeb: false,
     readMaxBytes: messageBytesMax,
@@ -36,6 +41,8 @@ export async function startGrpcServer(options: {
   const sessions = new Set<ServerHttp2Session>()
   server.on('session', (session) => {
     sessions.add(session)
+    // One on which nothing moves is ended, with the calls that stand still on it.
+    session.setTimeout(SESSION_IDLE_MAX_MS, () => session.destroy())
     session.on('close', () => sessions.delete(session))
   })
   await new Promise<void>((resolve, reject) => {

@@ -2,7 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { refuse, RefusedError } from '#kernel/index.ts'
 import type { Refusal, RefusalCode } from '#kernel/index.ts'
 import type { Log } from '../context.ts'
-import { databaseUnavailable, isUnavailable } from '../database/database.ts'
+import { databaseUnavailable, isUnavailable } from '../database/database-faults.ts'
+import { answerWithin, REQUEST_MAX_MS } from '../deadline.ts'
 import { authorize, PUBLIC_CALLER } from './authorize.ts'
 import type { Authenticate, HeaderMap } from './authorize.ts'
 import { problemReply } from './problem.ts'
@@ -18,8 +19,25 @@ export type Answer = {
 
 const NO_BYTES = Buffer.alloc(0)
 
-/** Compiles the whole way of one route: access, input, handler, refusals and faults to problems. */
+/**
+ * Compiles the whole way of one route: access, input, handler, refusals and faults to problems. Every
+ * request is answered within its route's `answerMaxMs`, by `answer_late` where nothing else came.
+ */
 export function answerer(
+  route: AnyRoute,
+  options: { readonly authenticate: Authenticate; readonly log: Log },
+): (request: FastifyRequest) => Promise<Answer> {
+  const answer = untimedAnswerer(route, options)
+  const limitMs = route.answerMaxMs ?? REQUEST_MAX_MS
+  return (request) =>
+    answerWithin(answer(request), limitMs, () => {
+      options.log.error({ request_id: request.id, route: route.path }, 'an answer was given up')
+      const late = refuse('answer_late', `There was no answer within ${limitMs / 1000} s.`)
+      return refused(late.refusal, request.id, PUBLIC_CALLER)
+    })
+}
+
+function untimedAnswerer(
   route: AnyRoute,
   options: { readonly authenticate: Authenticate; readonly log: Log },
 ): (request: FastifyRequest) => Promise<Answer> {

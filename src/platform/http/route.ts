@@ -72,6 +72,8 @@ export type Route<B = unknown, Q = unknown, P = unknown> = {
   readonly bodyFormat?: 'json' | 'form'
   /** Largest body in bytes; 64 KiB where absent. */
   readonly bodyMaxBytes?: number
+  /** The longest time until the answer, in milliseconds; `REQUEST_MAX_MS` (10 s) where absent. */
+  readonly answerMaxMs?: number
   readonly handle: (request: RouteRequest<B, Q, P>) => Promise<Outcome<RouteReply>>
   /** Told of the code of each request that is refused, also where it never came to `handle`. */
   readonly onRefused?: (code: RefusalCode) => void
