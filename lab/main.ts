@@ -4,6 +4,7 @@ import { invariant, orThrow, RefusedError, refuse } from '#kernel/index.ts'
 import type { Refusal } from '#kernel/index.ts'
 import { createShutdown, silentLog } from '#platform/index.ts'
 import { SCENARIOS } from './scenarios.ts'
+import { LAB_STOP_MAX_MS } from './stop-time.ts'
 import type { LabAnswer } from './scenarios.ts'
 
 /** What the parent reads, once: the answer, or why there is none. */
@@ -22,7 +23,7 @@ const LAB_STOPPED = 130
 /** The longest wait, in milliseconds, for a run whose world was taken away to notice it. */
 const NOTICE_MAX_MS = 30_000
 
-const shutdown = createShutdown({ log: silentLog })
+const shutdown = createShutdown({ log: silentLog, deadlineMs: LAB_STOP_MAX_MS })
 const stop = async (reason: string): Promise<void> => {
   setTimeout(() => process.exit(1), NOTICE_MAX_MS)
   await shutdown.run(reason)

@@ -1,6 +1,7 @@
 import { createShutdown, silentLog } from '#platform/index.ts'
 import type { Shutdown } from '#platform/index.ts'
 import { openGround } from '../ground.ts'
+import { LAB_STOP_MAX_MS } from '../stop-time.ts'
 import { runHoldfast } from '../holdfast/run-holdfast.ts'
 import type { HoldfastRun } from '../holdfast/run-holdfast.ts'
 import { runUnguarded } from '../unguarded/run-unguarded.ts'
@@ -50,7 +51,7 @@ async function within<T>(
   name: string,
   body: (own: Shutdown) => Promise<T>,
 ): Promise<T> {
-  const own = createShutdown({ log: silentLog })
+  const own = createShutdown({ log: silentLog, deadlineMs: LAB_STOP_MAX_MS })
   outer.onShutdown(name, async () => {
     if (!(await own.run(name))) throw new Error('a part of it did not end')
   })

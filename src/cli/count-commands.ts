@@ -4,6 +4,7 @@ import { timeText } from '#platform/index.ts'
 import { orThrow, refuse, sha256Hex } from '#kernel/index.ts'
 import { decideCount, findCount, readCountFile, recordCount } from '#reconciliation/index.ts'
 import type { RecordedCount } from '#reconciliation/index.ts'
+import { withInputFile } from '#platform/files/index.ts'
 import { addCommand } from './command.ts'
 import type { Answer } from './command.ts'
 import { money, table } from './format-text.ts'
@@ -28,7 +29,7 @@ export function addCountCommands(group: Command): void {
     }),
     run: ({ file, id: given, countedAt }) =>
       withInstallation(async ({ context }) => {
-        const { lines, refusals } = await readCountFile(file)
+        const { lines, refusals } = await withInputFile(file, readCountFile)
         if (refusals.length > 0 || lines.length === 0) return refusedFile(refusals)
         const made = `count-${sha256Hex(JSON.stringify(lines)).slice(0, 16)}`
         const count = { id: given ?? made, actor: cliActor(), countedAt, lines }

@@ -7,6 +7,8 @@ import { importOrders } from '#orders/index.ts'
 import type { OrderImport } from '#orders/index.ts'
 import { importAdjustments, importReturns } from '#reconciliation/index.ts'
 import type { AdjustmentImport, ReturnImport } from '#reconciliation/index.ts'
+import type { Installation } from '#roles/index.ts'
+import { withInputFile } from '#platform/files/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import type { Answer } from './command.ts'
 import { money } from './format-text.ts'
@@ -25,10 +27,11 @@ export function addImportCommands(program: Command): void {
     options: [['--no-stock', 'leave stock alone: products and prices only']],
     input: z.object({ file: z.string(), stock: z.boolean() }),
     run: ({ file, stock }) =>
-      withInstallation(async ({ context }) => {
-        const options = { actor: cliActor(), withStock: stock }
-        const done = orThrow(await importCatalog(context, file, options))
+      withInputAndInstallation(file, async (path, { context }, signal) => {
+        const options = { actor: cliActor(), withStock: stock, signal }
+        const done = orThrow(await importCatalog(context, path, options))
         if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
+        if (done.kind === 'stopped') return stoppedWhole()
         const { products, stock: opened } = done
         return {
           json: { kind: 'done', products, stock: opened },
@@ -48,10 +51,10 @@ export function addImportCommands(program: Command): void {
     ],
     input: z.object({ file: z.string(), skipBad: z.boolean().default(false) }),
     run: ({ file, skipBad }) =>
-      withInstallation(async ({ placing }, signal) => {
+      withInputAndInstallation(file, async (path, { placing }, signal) => {
         const progress = openProgress('placing orders')
         try {
-          const done = await importOrders(placing, file, {
+          const done = await importOrders(placing, path, {
             skipBad,
             signal,
             onProgress: progress.update,
@@ -68,11 +71,11 @@ export function addImportCommands(program: Command): void {
     example: 'holdfast import returns returns.ndjson.gz',
     input: z.object({ file: z.string() }),
     run: ({ file }) =>
-      withInstallation(async ({ context }, signal) => {
+      withInputAndInstallation(file, async (path, { context }, signal) => {
         const progress = openProgress('recording returns')
         try {
           const options = { actor: cliActor(), signal, onProgress: progress.update }
-          return returnImportAnswer(await importReturns(context, file, options))
+          return returnImportAnswer(await importReturns(context, path, options))
         } finally {
           progress.end()
         }
@@ -84,11 +87,11 @@ export function addImportCommands(program: Command): void {
     example: 'holdfast import adjustments stock_adjustments.ndjson.gz',
     input: z.object({ file: z.string() }),
     run: ({ file }) =>
-      withInstallation(async ({ context }, signal) => {
+      withInputAndInstallation(file, async (path, { context }, signal) => {
         const progress = openProgress('booking adjustments')
         try {
           const options = { actor: cliActor(), signal, onProgress: progress.update }
-          return adjustmentImportAnswer(await importAdjustments(context, file, options))
+          return adjustmentImportAnswer(await importAdjustments(context, path, options))
         } finally {
           progress.end()
         }
@@ -96,7 +99,29 @@ export function addImportCommands(program: Command): void {
   })
 }
 
-const STOPPED = 'Stopped; run it again to go on. '
+// A pipe, or standard input by its name, is read to its end before the database is asked for anything.
+async function withInputAndInstallation<T>(
+  file: string,
+  body: (path: string, installation: Installation, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withInputFile(file, (path) =>
+    withInstallation((installation, signal) => body(path, installation, signal)),
+  )
+}
+
+const stopped = (line: number): string =>
+  line === 0
+    ? 'Stopped before the first line was applied; run it again to go on. '
+    : `Stopped after line ${line}: everything up to there is done; run it again to go on. `
+
+// One transaction, which was not committed.
+function stoppedWhole(): Answer {
+  return {
+    json: { kind: 'stopped', line: 0 },
+    text: 'Stopped: nothing of the file was applied; run it again.',
+    isRefused: true,
+  }
+}
 
 const countsOf = (counts: Readonly<Record<string, number>>): string =>
   Object.entries(counts)
@@ -113,7 +138,7 @@ function returnImportAnswer(done: ReturnImport): Answer {
   const { acceptedLines: accepted_lines, unmatchedLines: unmatched_lines, ...rest } = done
   return {
     json: { ...rest, accepted_lines, unmatched_lines },
-    text: [`${done.kind === 'stopped' ? STOPPED : ''}${head}`, ...totals].join('\n'),
+    text: [`${done.kind === 'stopped' ? stopped(done.line) : ''}${head}`, ...totals].join('\n'),
     isRefused: done.kind === 'stopped' || done.refused > 0,
     refusals: done.refusals,
   }
@@ -124,7 +149,7 @@ function adjustmentImportAnswer(done: AdjustmentImport): Answer {
   const { unitsAdded: units_added, unitsTaken: units_taken, ...rest } = done
   return {
     json: { ...rest, units_added, units_taken },
-    text: `${done.kind === 'stopped' ? STOPPED : ''}Adjustments: ${done.recorded} recorded (+${done.unitsAdded}, -${done.unitsTaken} units), ${done.known} known before. Refused: ${countsOf(done.refused)}.`,
+    text: `${done.kind === 'stopped' ? stopped(done.line) : ''}Adjustments: ${done.recorded} recorded (+${done.unitsAdded}, -${done.unitsTaken} units), ${done.known} known before. Refused: ${countsOf(done.refused)}.`,
     isRefused: done.kind === 'stopped' || Object.keys(done.refused).length > 0,
     refusals: done.refusals,
   }
@@ -142,7 +167,7 @@ function refusedFile(bad: number, refusals: readonly Refusal[]): Answer {
 function orderImportAnswer(done: OrderImport, skipBad: boolean): Answer {
   if (done.kind === 'refused') return refusedFile(done.bad, done.refusals)
   const { placed, known, held, cleared, refused, bad, refusals } = done
-  const begin = done.kind === 'stopped' ? 'Stopped; run it again to go on. ' : ''
+  const begin = done.kind === 'stopped' ? stopped(done.line) : ''
   const end = refused + bad > 0 ? ` Refused: ${refused}. Bad rows passed over: ${bad}.` : ''
   return {
     json: done,

@@ -5,6 +5,7 @@ import { timeText } from '#platform/index.ts'
 import { orThrow } from '#kernel/index.ts'
 import { claimFile, readInvoiceFile, reconcileInvoice } from '#reconciliation/index.ts'
 import type { InvoiceMatch } from '#reconciliation/index.ts'
+import { withInputFile } from '#platform/files/index.ts'
 import { addCommand } from './command.ts'
 import type { Answer } from './command.ts'
 import { money, table } from './format-text.ts'
@@ -27,7 +28,7 @@ export function addInvoiceCommand(group: Command): void {
     }),
     run: ({ file, claimFile: out, shippedUpto }) =>
       withInstallation(async ({ context }) => {
-        const { lines, refusals } = await readInvoiceFile(file)
+        const { lines, refusals } = await withInputFile(file, readInvoiceFile)
         if (refusals.length > 0) {
           const text = `Nothing was recorded: ${refusals.length} bad rows.`
           const json = { kind: 'refused', bad: refusals.length, refusals }

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { RefusedError } from '#kernel/index.ts'
-import { databaseUnavailable, isUnavailable } from '#platform/index.ts'
+import { databaseUnavailable, isUnavailable, watchLauncher } from '#platform/index.ts'
 import { isStayingUp } from './command.ts'
 import { refusalLine } from './print-answer.ts'
 import { holdfastProgram } from './program.ts'
@@ -10,6 +10,8 @@ process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
   // The reader of a pipe left (`| head`): there is nobody to tell.
   process.exit(fault.code === 'EPIPE' ? 0 : 1)
 })
+// npm's own shell takes the signal that was meant for us, and dies of it: heard of by its death.
+watchLauncher(() => process.kill(process.pid, 'SIGTERM'))
 try {
   await holdfastProgram().parseAsync()
 } catch (fault) {

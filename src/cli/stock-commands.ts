@@ -4,6 +4,7 @@ import { orThrow, refuse, RefusedError } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { importStock, recordRows, toStockRow } from '#inventory/index.ts'
 import type { StockFileRow, StockImport } from '#inventory/index.ts'
+import { withInputFile } from '#platform/files/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import type { Answer } from './command.ts'
 import { cliActor, withInstallation } from './with-installation.ts'
@@ -42,8 +43,10 @@ export function addStockCommands(program: Command): void {
       run: ({ file, ...fields }) => {
         const options = { kind, actor: cliActor() }
         if (file !== undefined) {
-          return withInstallation(async ({ context }) =>
-            answerOf(orThrow(await importStock(context, file, options))),
+          return withInputFile(file, (path) =>
+            withInstallation(async ({ context }) =>
+              answerOf(orThrow(await importStock(context, path, options))),
+            ),
           )
         }
         const row = rowOf(toStockRow({ line: 1, fields }, kind))

@@ -1,11 +1,12 @@
 import { userInfo } from 'node:os'
 import { orThrow } from '#kernel/index.ts'
-import { migrate, readConfig, silentLog } from '#platform/index.ts'
+import { migrate, readConfig, secondInterrupt, silentLog } from '#platform/index.ts'
 import type { Config } from '#platform/index.ts'
 import { attachEmbedded } from '#platform/embedded/index.ts'
 import type { Ground, Installation } from '#roles/index.ts'
 
 const CONNECTIONS_MAX = 8
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Who gives the command, as the audit table names it: `cli:` and the user of the operating system. */
 export function cliActor(): string {
@@ -46,12 +47,12 @@ async function withGround<T>(
   const { findGround } = await import('#roles/index.ts')
   const isOwn = !config.databaseUrl && !(await attachEmbedded(config.dataDir)).ok
   const stop = new AbortController()
-  // As in shutdownOnSignals: only a second Ctrl-C means "at once".
+  const isSecond = secondInterrupt()
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted && signal === 'SIGINT') process.exit(1)
+    if (isSecond(signal)) process.exit(1)
     stop.abort()
   }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  for (const signal of STOPPING) process.on(signal, onSignal)
   const ground = orThrow(await findGround(config))
   try {
     if (ground.notice) process.stderr.write(`${ground.notice}\n`)
@@ -59,7 +60,7 @@ async function withGround<T>(
     if (isOwn && ground.ownerUrl) orThrow(await migrate(ground.ownerUrl))
     return await body(ground, stop.signal)
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    for (const signal of STOPPING) process.off(signal, onSignal)
     await ground.stop()
   }
 }

@@ -30,6 +30,8 @@ export type OrderImport = {
   /** Good rows that were not placed: no stock, unknown SKU, other content under the reference. */
   readonly refused: number
   readonly refusals: readonly Refusal[]
+  /** Every good row up to this line has been answered; 0 where none was. */
+  readonly line: number
 }
 
 /** Orders in flight: two full batches, so that one is being read while one is being placed. */
@@ -46,7 +48,9 @@ export async function importOrders(
   path: string,
   options: OrderImportOptions = {},
 ): Promise<OrderImport> {
-  const checked = await checkRowsAndSkus(placing, path)
+  const isStopped = (): boolean => options.signal?.aborted === true
+  const checked = await checkRowsAndSkus(placing, path, options.signal)
+  if (isStopped()) return { ...NOTHING, kind: 'stopped', refusals: [] }
   const isUnreadable = checked.refusals.some((one) => one.code === 'file_unreadable')
   const problems = [...checked.refusals, ...checked.unknownSkus]
   if (problems.length > 0 && (isUnreadable || !options.skipBad)) {
@@ -56,6 +60,7 @@ export async function importOrders(
   const tally = openTally(checked)
   const flights = openFlights(IN_FLIGHT_MAX)
   let fault: unknown
+  let lastLine = 0
   const fly = async ({ line, input }: OrderFileRow): Promise<void> => {
     try {
       const request = { source: 'import', isTrusted: true, submittedHold: false } as const
@@ -66,28 +71,40 @@ export async function importOrders(
     }
   }
   for await (const row of readOrders(path)) {
-    if (options.signal?.aborted || fault !== undefined) break
+    if (isStopped() || fault !== undefined) break
     if (!row.ok) continue
-    await flights.begin(() => fly(row.value))
+    const { value } = row
+    lastLine = value.line
+    await flights.begin(() => fly(value))
   }
   await flights.land()
   if (fault !== undefined) throw fault
-  return tally.result(options.signal?.aborted === true && tally.done() < checked.good)
+  return { ...tally.result(isStopped() && tally.done() < checked.good), line: lastLine }
 }
 
-const NOTHING = { bad: 0, placed: 0, known: 0, held: 0, cleared: 0, refused: 0 } as const
+const NOTHING = {
+  bad: 0,
+  placed: 0,
+  known: 0,
+  held: 0,
+  cleared: 0,
+  refused: 0,
+  line: 0,
+} as const
 
 // A SKU that the catalog lacks is told once, where the file first names it.
 async function checkRowsAndSkus(
   placing: OrderPlacing,
   path: string,
+  signal?: AbortSignal,
 ): Promise<CheckedRows & { readonly unknownSkus: readonly Refusal[] }> {
   const firstLines = new Map<string, { readonly line: number; readonly index: number }>()
-  const checked = await checkRows(readOrders(path), ({ line, input }) => {
+  const look = ({ line, input }: OrderFileRow): void => {
     for (const [index, one] of input.lines.entries()) {
       if (!firstLines.has(one.sku)) firstLines.set(one.sku, { line, index })
     }
-  })
+  }
+  const checked = await checkRows(readOrders(path), look, signal)
   const { database, merchant } = placing.deps.context
   const skus = [...firstLines.keys()]
   const products = await withTransaction(database, (tx) => productsForSkus(tx, merchant, skus))
@@ -140,7 +157,7 @@ function openTally(checked: CheckedRows) {
         counts[outcome.order.verdict === 'hold' ? 'held' : 'cleared'] += 1
     },
     done: (): number => counts.placed + counts.known + counts.refused,
-    result: (isStopped: boolean): OrderImport => ({
+    result: (isStopped: boolean): Omit<OrderImport, 'line'> => ({
       kind: isStopped ? 'stopped' : 'done',
       bad: checked.bad,
       ...counts,

@@ -1,10 +1,8 @@
 export { awaitDatabase } from './database/await-database.ts'
 export {
-  databaseAddress,
   databaseUnavailable,
   isExpectationFailed,
   isUnavailable,
-  loginRefused,
   sqlState,
 } from './database/database-faults.ts'
 export {
@@ -24,7 +22,7 @@ export {
 } from './database/database.ts'
 export type { Database, Transaction } from './database/database.ts'
 export { timeText } from './time-text.ts'
-export { answerWithin, REQUEST_MAX_MS, startDeadline } from './deadline.ts'
+export { answerWithin } from './deadline.ts'
 export { declaredStatements, jsonOf, sqlType, statement } from './database/statement.ts'
 export type { ParamsOf, RowOf, Statement } from './database/statement.ts'
 export { analyzeGrownTable, keepStatistics } from './database/keep-statistics.ts'
@@ -56,5 +54,6 @@ export { readConfig, SETTINGS } from './config.ts'
 export type { Config, DispatchTimingName, LogLevel, Setting } from './config.ts'
 export { createLog, silentLog } from './log.ts'
 export type { LogSink } from './log.ts'
-export { createShutdown, shutdownOnSignals } from './shutdown.ts'
+export { watchLauncher } from './launcher.ts'
+export { createShutdown, secondInterrupt, shutdownOnSignals } from './shutdown.ts'
 export type { Shutdown } from './shutdown.ts'

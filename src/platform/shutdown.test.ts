@@ -1,6 +1,6 @@
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { silentLog } from './log.ts'
-import { createShutdown, shutdownOnSignals } from './shutdown.ts'
+import { createShutdown, secondInterrupt, shutdownOnSignals } from './shutdown.ts'
 
 test('parts end newest first, one after the other', async () => {
   const ended: string[] = []
@@ -49,21 +49,68 @@ test('a part that comes while everything ends, or after, is ended too, and waite
   expect(await shutdown.run('test')).toBe(false)
 })
 
-test('a signal stops everything and exits with 0, Ctrl-C meanwhile exits at once with 1', async () => {
-  const exits: number[] = []
+test('a part that hangs leaves time for those behind it', async () => {
+  const ended: string[] = []
+  const shutdown = createShutdown({ log: silentLog, deadlineMs: 2_000 })
+  shutdown.onShutdown('database', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    ended.push('database')
+  })
+  for (const name of ['first', 'second'])
+    shutdown.onShutdown(name, () => new Promise(() => undefined))
+  expect(await shutdown.run('test')).toBe(false)
+  expect(ended).toEqual(['database'])
+})
+
+const slowPart = (shutdown: ReturnType<typeof createShutdown>): (() => void) => {
   let release = (): void => undefined
-  const shutdown = createShutdown({ log: silentLog })
   shutdown.onShutdown('slow', () => new Promise<void>((resolve) => (release = resolve)))
+  return () => release()
+}
+const forgetSignals = (): void => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal)
+}
+
+test('a signal stops everything and exits with 0, and another one of whatever kind changes nothing', async () => {
+  const exits: number[] = []
+  const shutdown = createShutdown({ log: silentLog })
+  const release = slowPart(shutdown)
   shutdownOnSignals(shutdown, (code) => exits.push(code))
-  process.emit('SIGTERM')
-  process.emit('SIGTERM', 'SIGTERM')
+  onTestFinished(forgetSignals)
+  for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT', 'SIGHUP', 'SIGTERM'] as const)
+    process.emit(signal, signal)
   expect(exits).toEqual([])
-  process.emit('SIGINT', 'SIGINT')
-  expect(exits).toEqual([1])
   await vi.waitFor(() => {
     release()
-    expect(exits).toEqual([1, 0])
+    expect(exits).toEqual([0])
   })
-  process.removeAllListeners('SIGTERM')
-  process.removeAllListeners('SIGINT')
+})
+
+test('only a second press of Ctrl-C means at once', () => {
+  let nowMs = 1_000
+  const isSecond = secondInterrupt(() => nowMs)
+  expect(isSecond('SIGTERM')).toBe(false)
+  expect(isSecond('SIGINT')).toBe(false)
+  // The same press again, as npm passes it on.
+  nowMs += 20
+  expect(isSecond('SIGINT')).toBe(false)
+  nowMs += 2_000
+  expect([isSecond('SIGTERM'), isSecond('SIGINT')]).toEqual([false, true])
+})
+
+test('a signal during the start waits for what is starting, and ends it', async () => {
+  const ended: string[] = []
+  const exits: number[] = []
+  const shutdown = createShutdown({ log: silentLog })
+  const begun = Promise.withResolvers<void>()
+  const start = async (): Promise<void> => {
+    await begun.promise
+    shutdown.onShutdown('late', () => void ended.push('late'))
+  }
+  const { isStopping } = shutdownOnSignals(shutdown, (code) => exits.push(code), start())
+  onTestFinished(forgetSignals)
+  process.emit('SIGTERM', 'SIGTERM')
+  expect([isStopping(), exits]).toEqual([true, []])
+  begun.resolve()
+  await vi.waitFor(() => expect([ended, exits]).toEqual([['late'], [0]]))
 })

@@ -21,6 +21,8 @@ export type AdjustmentImport = {
   readonly unitsAdded: number
   readonly unitsTaken: number
   readonly refusals: readonly Refusal[]
+  /** Every good row up to this line was tried; 0 where none was. */
+  readonly line: number
 }
 
 const name = z
@@ -62,8 +64,9 @@ export async function importAdjustments(
   options: FileImportOptions,
 ): Promise<AdjustmentImport> {
   const readAll = () => readNdjson(path, fileRow, (row) => `${row.id} ${row.sku}`)
-  const checked = await checkRows(readAll())
+  const checked = await checkRows(readAll(), undefined, options.signal)
   const tally = openTally()
+  if (options.signal?.aborted === true) return tally.result('stopped')
   if (checked.bad > 0) {
     return { ...tally.result('refused'), bad: checked.bad, refusals: checked.refusals }
   }
@@ -76,6 +79,7 @@ export async function importAdjustments(
     if (rows.length === 0) return
     waiting.push(...tally.add(rows, await recordChunk(context, rows, options.actor)))
     done += rows.length
+    tally.reached(rows.at(-1)?.line ?? 0)
     options.onProgress?.(done, checked.good)
   }
   for await (const row of readAll()) {
@@ -137,6 +141,7 @@ const SHORT = 'stock_insufficient'
 function openTally() {
   const counts = { recorded: 0, known: 0, unitsAdded: 0, unitsTaken: 0 }
   const refused: Record<string, number> = {}
+  let lastLine = 0
   const refusals: Refusal[] = []
   const keep = (refusal: Refusal): void => {
     refused[refusal.code] = (refused[refusal.code] ?? 0) + 1
@@ -157,12 +162,13 @@ function openTally() {
         } else counts.known += 1
         return false
       }),
+    reached: (at: number): void => void (lastLine = at),
     result: (kind: AdjustmentImport['kind'], short: Waiting = []): AdjustmentImport => {
       for (const { line, row } of short) {
         const detail = `${row.sku} has fewer than ${-row.delta} free: record a count instead.`
         keep({ code: SHORT, detail, line, meta: { sku: row.sku, delta: row.delta } })
       }
-      return { kind, bad: 0, ...counts, refused, refusals }
+      return { kind, bad: 0, ...counts, refused, refusals, line: lastLine }
     },
   }
 }

@@ -45,11 +45,20 @@ export function keepProcess(
     end: async () => {
       stopping.abort()
       const child = await current.catch(() => undefined)
-      child?.kill('SIGTERM')
-      if (child) await endOf(child)
+      if (child) await endChild(child)
       await guarding
     },
   }
+}
+
+/** One that does not hear a SIGTERM, stopped or stuck, is killed after this, in milliseconds. */
+const DEAF_MS = 3_000
+
+async function endChild(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), DEAF_MS)
+  await endOf(child)
+  clearTimeout(timer)
 }
 
 async function endOf(child: ChildProcess): Promise<string> {

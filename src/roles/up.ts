@@ -35,20 +35,14 @@ export async function runUp(
   config: Config,
   options: { demo: boolean; log: LogSink; say: Say },
 ): Promise<Outcome<Serving>> {
-  const shutdown = createShutdown({ log: options.log })
-  const started = await unlessDatabaseGoes(() => startAll(config, options, shutdown))
-  if (!started.ok) {
-    await shutdown.run('a part could not start')
-    return started
-  }
-  shutdownOnSignals(shutdown, (code) => {
-    options.say(
-      code === 0 ? 'Stopped cleanly. Start again and nothing is lost.' : 'Stopped; see the log.',
-    )
-    options.log.flush()
-    process.exit(code)
-  })
-  return started
+  return runParts(
+    (shutdown) => startAll(config, options, shutdown),
+    options,
+    (code) =>
+      options.say(
+        code === 0 ? 'Stopped cleanly. Start again and nothing is lost.' : 'Stopped; see the log.',
+      ),
+  )
 }
 
 /**
@@ -59,30 +53,49 @@ export async function runServe(
   config: Config,
   options: { roles: Parameters<typeof serveRoles>[2]; log: LogSink; say: Say },
 ): Promise<Outcome<Serving>> {
-  const shutdown = createShutdown({ log: options.log })
-  const started = await unlessDatabaseGoes(async () => {
+  return runParts(async (shutdown) => {
     const ground = await findGround(config)
     if (!ground.ok) return ground
     shutdown.onShutdown('database', () => ground.value.stop())
     const isThere = await waitFor(ground.value.runtimeUrl, options.say)
     if (!isThere.ok) return isThere
-    const opened = await openInstallation(ground.value, {
-      log: options.log,
-      isServing: true,
-    })
+    const opened = await openInstallation(ground.value, { log: options.log, isServing: true })
     if (!opened.ok) return opened
     shutdown.onShutdown('installation', () => opened.value.close())
     return accept(await serveRoles(opened.value, config, options.roles, shutdown))
-  })
-  if (!started.ok) {
-    await shutdown.run('a part could not start')
-    return started
-  }
-  shutdownOnSignals(shutdown, (code) => {
-    options.log.flush()
+  }, options)
+}
+
+/**
+ * Starts parts and lives until a signal, which is heard from the first of them on. A start that fails, or
+ * that a signal ends, leaves nothing running.
+ */
+async function runParts(
+  start: (shutdown: Shutdown) => Promise<Outcome<Serving>>,
+  { log }: { readonly log: LogSink },
+  onExit: (code: number) => void = () => undefined,
+): Promise<Outcome<Serving>> {
+  const shutdown = createShutdown({ log })
+  const starting = unlessDatabaseGoes(() => start(shutdown))
+  const exit = (code: number): void => {
+    onExit(code)
+    log.flush()
     process.exit(code)
-  })
-  return started
+  }
+  const { isStopping } = shutdownOnSignals(shutdown, exit, starting)
+  try {
+    const started = await starting
+    if (started.ok && !isStopping()) return started
+    if (!started.ok && !isStopping()) {
+      await shutdown.run('a part could not start')
+      return started
+    }
+  } catch (fault) {
+    await shutdown.run('a part could not start')
+    if (!isStopping()) throw fault
+  }
+  // A signal came first: `exit` follows, and a refusal of what it has ended would explain nothing.
+  return new Promise(() => undefined)
 }
 
 const waitFor = (url: string, say: Say): Promise<Outcome<void>> =>

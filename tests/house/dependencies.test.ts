@@ -70,7 +70,7 @@ test('npm start names a program that npm ci has put there', () => {
   const { scripts } = z
     .object({ scripts: z.object({ start: z.string() }) })
     .parse(JSON.parse(readFileSync('package.json', 'utf8')))
-  const [program = '', file = ''] = scripts.start.split(' ')
+  const [program = '', file = ''] = scripts.start.replace(/^exec /, '').split(' ')
   expect(program).toBe('node')
   expect(existsSync(file)).toBe(true)
 })

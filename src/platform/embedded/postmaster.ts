@@ -15,7 +15,7 @@ import { serverArguments, serverEnvironment } from './server-settings.ts'
 /** A running server of ours; `ended` settles when it does, however that came about. */
 export type Postmaster = {
   readonly ended: Promise<void>
-  /** Fast shutdown, then immediate, then by force: 30 s, 5 s. Settles when the server has ended. */
+  /** Fast shutdown, after 5 s immediate (the next start recovers), after 2 s by force. Settles when the server has ended. */
   stop(): Promise<void>
   /** Asks for a fast shutdown without waiting, for a process that is about to exit. */
   abandon(): void
@@ -25,8 +25,8 @@ const POLL_MS = 5
 /** Recovery after a crash replays at most `max_wal_size`: minutes on a slow disk, not more. */
 const READY_MS = 600_000
 const STOP_STEPS = [
-  ['SIGINT', 30_000],
-  ['SIGQUIT', 5000],
+  ['SIGINT', 5_000],
+  ['SIGQUIT', 2_000],
   ['SIGKILL', 60_000],
 ] as const
 const LOG_LINES = 12

@@ -13,15 +13,17 @@ export type CheckedRows = {
 /** How many refusals are kept: enough to mend a file by, little enough to print. */
 export const REFUSALS_KEPT_MAX = 100
 
-/** Reads rows to their end without applying any; `look` sees every good row. */
+/** Reads rows to their end, or until `signal`, without applying any; `look` sees every good row. */
 export async function checkRows<T>(
   rows: AsyncIterable<Outcome<T>>,
   look: (row: T) => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<CheckedRows> {
   let good = 0
   let bad = 0
   const refusals: Refusal[] = []
   for await (const row of rows) {
+    if (signal?.aborted === true) break
     if (row.ok) {
       good += 1
       look(row.value)

@@ -33,6 +33,8 @@ export type ReturnImport = {
   /** How all returns stand after it; absent where the file was refused. */
   readonly totals: ReturnTotals | undefined
   readonly refusals: readonly Refusal[]
+  /** Every good row up to this line is recorded; 0 where none was. */
+  readonly line: number
 }
 
 const CHUNK = 200
@@ -47,12 +49,14 @@ export async function importReturns(
   path: string,
   options: FileImportOptions,
 ): Promise<ReturnImport> {
-  const checked = await checkRows(readReturns(path))
+  const checked = await checkRows(readReturns(path), undefined, options.signal)
   const tally = openTally()
+  if (options.signal?.aborted === true) return tally.result({ kind: 'stopped' })
   if (checked.bad > 0) {
     return tally.result({ kind: 'refused', bad: checked.bad, refusals: checked.refusals })
   }
   let done = 0
+  let line = 0
   let chunk: FileRow<NewReturn>[] = []
   const flush = async (): Promise<void> => {
     const rows = chunk
@@ -60,6 +64,7 @@ export async function importReturns(
     if (rows.length === 0) return
     tally.add(rows, await recordChunk(context, rows, options.actor))
     done += rows.length
+    line = rows.at(-1)?.line ?? line
     options.onProgress?.(done, checked.good)
   }
   for await (const row of readReturns(path)) {
@@ -69,9 +74,9 @@ export async function importReturns(
   }
   if (!options.signal?.aborted) await flush()
   const totals = await returnTotals(context.database, context.merchant)
-  if (done < checked.good) return tally.result({ kind: 'stopped', totals })
+  if (done < checked.good) return tally.result({ kind: 'stopped', totals, line })
   await tellUnmatched(context, totals, options.actor)
-  return tally.result({ kind: 'done', totals })
+  return tally.result({ kind: 'done', totals, line })
 }
 
 function recordChunk(
@@ -157,9 +162,14 @@ function openTally() {
         }
       }
     },
-    result: (
-      over: Pick<ReturnImport, 'kind'> & Partial<Pick<ReturnImport, 'bad' | 'refusals' | 'totals'>>,
-    ): ReturnImport => ({ ...counts, unmatchedLines, refusals, totals: undefined, ...over }),
+    result: (over: Pick<ReturnImport, 'kind'> & Partial<ReturnImport>): ReturnImport => ({
+      ...counts,
+      unmatchedLines,
+      refusals,
+      totals: undefined,
+      line: 0,
+      ...over,
+    }),
   }
 }
 
