@@ -1,28 +1,20 @@
-import { destination, pino } from 'pino'
+import { pino } from 'pino'
 import type { LogLevel } from './config.ts'
 import type { Log } from './context.ts'
+import { openLogWriter } from './log-writer.ts'
 
-/** A log and its end: `flush` before the process leaves, so that no line is lost. */
+/** A log and its end: `flush` before the process leaves, for at most half a second. */
 export type LogSink = Log & { readonly flush: () => void }
 
 const SECRET_NAME = /authorization|cookie|secret|token|password|signature|(^|[_-])key$|apikey/i
 const DEPTH_MAX = 4
-const BUFFER_BYTES = 4096
 
 /**
- * A JSON log on standard error, or appended to `file`. Lines below `warn` are written in blocks of
- * 4 KiB or once a second; `warn` and `error` at once. Values under secret-looking names are replaced.
+ * A JSON log on standard error, or appended to `file`. Logging never blocks and never kills: lines that cannot
+ * be written are dropped and counted (`droppedLogLines`). Values under secret-looking names are replaced.
  */
 export function createLog(options: { level: LogLevel; file?: string }): LogSink {
-  const sink = destination({
-    dest: options.file ?? 2,
-    mkdir: true,
-    // Orders and partners are named in it: for its owner alone, as the files beside it.
-    mode: 0o600,
-    minLength: BUFFER_BYTES,
-    periodicFlush: 1_000,
-    sync: true,
-  })
+  const writer = openLogWriter(options.file)
   const logger = pino(
     {
       level: options.level,
@@ -30,21 +22,14 @@ export function createLog(options: { level: LogLevel; file?: string }): LogSink 
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }), log: redact },
     },
-    sink,
+    { write: writer.write },
   )
-  const flush = (): void => sink.flushSync()
   return {
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => {
-      logger.warn(fields, message)
-      flush()
-    },
-    error: (fields, message) => {
-      logger.error(fields, message)
-      flush()
-    },
-    flush,
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    flush: writer.flush,
   }
 }
 

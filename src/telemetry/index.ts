@@ -1,5 +1,5 @@
 import { collectDefaultMetrics } from 'prom-client'
-import { transactionRetries } from '#platform/index.ts'
+import { droppedLogLines, transactionRetries } from '#platform/index.ts'
 import { createMetrics } from './metrics.ts'
 
 export { eventRefusal, handoverRefusal, METRICS, STAGES } from './metrics-table.ts'
@@ -12,6 +12,7 @@ export { httpObserver } from './http-observer.ts'
 /** The metrics of this process. */
 export const metrics = createMetrics()
 collectDefaultMetrics({ register: metrics.registry })
+metrics.registerCollector('holdfast_log_dropped_total', () => Promise.resolve(droppedLogLines()))
 metrics.registerCollector('holdfast_transaction_retries_total', () =>
   Promise.resolve(transactionRetries()),
 )

@@ -246,6 +246,11 @@ export const METRICS = {
     unit: 'seconds',
     help: 'age of the oldest delivery that waits on a subscription that is not paused; absent where none does',
   },
+  holdfast_log_dropped_total: {
+    type: 'counter',
+    unit: 'lines',
+    help: 'log lines that this process could not write: a full disk, a reader that left or stands still',
+  },
   holdfast_collector_failures_total: {
     type: 'counter',
     unit: 'failures',
