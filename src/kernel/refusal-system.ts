@@ -32,12 +32,6 @@ export const SYSTEM_REFUSALS = {
     grpc: 'failed_precondition',
     means: 'HOLDFAST_HOST or a port is none that this process may listen on',
   },
-  data_dir_unusable: {
-    http: 503,
-    grpc: 'failed_precondition',
-    means:
-      'the data directory is a file, is full, or may not be written; the detail names the path',
-  },
   database_schema: {
     http: 503,
     grpc: 'failed_precondition',

@@ -38,12 +38,11 @@ export { ReviewVerdict } from './gen/holdfast/orders/v1/review_pb.js'
 export { allocationsOf, pricesOf } from './hand-over-record.ts'
 export type { HandOverRecord, RecordLine } from './hand-over-record.ts'
 export { internalToken, isInternalCaller } from './internal-token.ts'
-export { firstFault, handOverReader } from './open-hand-over.ts'
+export { handOverReader } from './open-hand-over.ts'
 export type { OpenedHandOver } from './open-hand-over.ts'
 export { orderDigest } from './order-digest.ts'
 export {
   checkOrderSize,
-  fitsSealedBody,
   ORDER_LINES_MAX,
   ORDER_PARTS_MAX,
   SEALED_BYTES_MAX,

@@ -2,6 +2,7 @@ import { createServer } from 'node:http2'
 import type { ServerHttp2Session } from 'node:http2'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import type { ConnectRouter } from '@connectrpc/connect'
+import { refuseListening } from '../refuse-listening.ts'
 import { nameMalformedMessages } from './malformed-message.ts'
 import { nameUnavailable } from './name-unavailable.ts'
 
@@ -48,7 +49,9 @@ export async function startGrpcServer(options: {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => resolve())
-  })
+  }).catch((fault: unknown) =>
+    refuseListening(fault, { host, port, setting: 'HOLDFAST_GRPC_PORT' }),
+  )
   const address = server.address()
   const bound = typeof address === 'object' && address ? address.port : port
   return {

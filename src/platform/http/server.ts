@@ -5,6 +5,7 @@ import { fastify } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { accept, base32, refuse } from '#kernel/index.ts'
 import type { Log } from '../context.ts'
+import { refuseListening } from '../refuse-listening.ts'
 import type { Authenticate } from './authorize.ts'
 import { openApi } from './openapi.ts'
 import type { ApiAbout } from './openapi.ts'
@@ -58,7 +59,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   })
   for (const route of routes) serveRoute(app, route, { authenticate, log, finish })
   serveRefusals(app, routes, { log, finish })
-  await app.listen({ host: options.host, port: options.port })
+  const wanted = { host: options.host, port: options.port }
+  await app
+    .listen(wanted)
+    .catch((fault: unknown) => refuseListening(fault, { ...wanted, setting: 'HOLDFAST_HTTP_PORT' }))
   const address = app.server.address()
   const port = typeof address === 'object' && address ? address.port : options.port
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
