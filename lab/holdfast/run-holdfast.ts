@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invariant, orThrow } from '#kernel/index.ts'
+import { loadedKey } from '#platform/secrets/index.ts'
 import { silentLog } from '#platform/index.ts'
 import type { Shutdown } from '#platform/index.ts'
 import { openInstallation } from '#roles/index.ts'
@@ -56,7 +57,7 @@ export async function runHoldfast(plan: HoldfastPlan, shutdown: Shutdown): Promi
   }
   const installation = orThrow(
     await openInstallation(
-      { ...plan.database, masterKey, stop: () => Promise.resolve() },
+      { ...plan.database, key: loadedKey(masterKey), stop: () => Promise.resolve() },
       { log: silentLog, connectionsMax: 4 },
     ),
   )

@@ -1,4 +1,5 @@
 import { setFlag } from '#flags/index.ts'
+import { loadedKey } from '#platform/secrets/index.ts'
 import { silentLog } from '#platform/index.ts'
 import { openInstallation } from '#roles/index.ts'
 import type { Installation } from '#roles/index.ts'
@@ -41,7 +42,7 @@ export async function tryWhatFailed(
         {
           runtimeUrl: databases.lab.runtimeUrl,
           ownerUrl: databases.lab.ownerUrl,
-          masterKey,
+          key: loadedKey(masterKey),
           stop: () => Promise.resolve(),
         },
         { log: silentLog },

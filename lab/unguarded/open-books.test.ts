@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { Client } from 'pg'
 import { orThrow } from '#kernel/index.ts'
+import { loadedKey } from '#platform/secrets/index.ts'
 import { createShutdown, migrate, silentLog } from '#platform/index.ts'
 import { openInstallation } from '#roles/index.ts'
 import { createTestDatabase } from '../../tests/database.ts'
@@ -55,7 +56,7 @@ test('in a database of the lab it opens, and no role of the product does', async
   const ground = {
     runtimeUrl: lab,
     ownerUrl: lab,
-    masterKey: Buffer.alloc(32, 1),
+    key: loadedKey(Buffer.alloc(32, 1)),
     stop: () => Promise.resolve(),
   }
   expect(await openInstallation(ground, { log: silentLog })).toMatchObject({

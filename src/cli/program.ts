@@ -8,6 +8,7 @@ import { addGenerateCommands } from './generate-commands.ts'
 import { addHealthCommands } from './health-commands.ts'
 import { addImportCommands } from './import-commands.ts'
 import { addLaneCommands } from './lane-commands.ts'
+import { addKeyCommands } from './key-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
 import { addOrderCommands } from './order-commands.ts'
 import { addPartnerCommands } from './partner-commands.ts'
@@ -46,6 +47,7 @@ export function holdfastProgram(): Command {
   addCaseCommands(program)
   addFlagCommands(program)
   addAccessCommands(program)
+  addKeyCommands(program)
   addWebhookCommands(program)
   addLabCommands(program)
   return program

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { orThrow, refuse, RefusedError } from '#kernel/index.ts'
+import { orThrow, RefusedError } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import { createLog, migrate, raiseFenceEpoch } from '#platform/index.ts'
 import type { Config } from '#platform/index.ts'
 import { prepareDataDir } from '#platform/embedded/index.ts'
 import { addCommand, addGroup } from './command.ts'
 import { cliActor, cliConfig } from './with-installation.ts'
+import { ownerNeeded, withOwner } from './with-owner.ts'
 
 // With --json standard output is one document, so that people's lines go beside it.
 const sayTo =
@@ -77,24 +78,6 @@ export function addRunCommands(program: Command): void {
     },
   })
 }
-
-async function withOwner<T>(config: Config, body: (url: string) => Promise<T>): Promise<T> {
-  if (config.migrationDatabaseUrl) return body(config.migrationDatabaseUrl)
-  if (config.databaseUrl) throw new RefusedError(ownerNeeded().refusal)
-  const { findGround } = await import('#roles/index.ts')
-  const ground = orThrow(await findGround(config))
-  try {
-    return await body(ground.ownerUrl ?? ground.runtimeUrl)
-  } finally {
-    await ground.stop()
-  }
-}
-
-const ownerNeeded = () =>
-  refuse(
-    'config_invalid',
-    'HOLDFAST_MIGRATION_DATABASE_URL is needed: the owner of the database of HOLDFAST_DATABASE_URL.',
-  )
 
 async function migrateGround(config: Config): Promise<Outcome<{ applied: readonly string[] }>> {
   if (config.migrationDatabaseUrl) return migrate(config.migrationDatabaseUrl)

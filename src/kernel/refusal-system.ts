@@ -42,4 +42,19 @@ export const SYSTEM_REFUSALS = {
     grpc: 'failed_precondition',
     means: 'another live process owns the data directory',
   },
+  master_key_unknown: {
+    http: 503,
+    grpc: 'failed_precondition',
+    means: 'the master key of this process is not among those in force in the database',
+  },
+  master_key_differs: {
+    http: 500,
+    grpc: 'failed_precondition',
+    means: 'the data folder holds another master key than HOLDFAST_MASTER_KEY_FILE names',
+  },
+  master_key_in_use: {
+    http: 409,
+    grpc: 'failed_precondition',
+    means: 'live secrets are sealed with that master key, or it is the last one in force',
+  },
 } as const

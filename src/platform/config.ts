@@ -82,8 +82,9 @@ export const SETTINGS = [
   },
   {
     name: 'HOLDFAST_MASTER_KEY_FILE',
-    fallback: 'made once beside the embedded database',
-    means: 'file with the key that seals secrets and derives the review key',
+    fallback: '`master.key` of the data folder, made once',
+    means:
+      'file with the key (32 to 4096 bytes) that seals secrets and derives the review key; beside the embedded database too, and then no `master.key` is made',
   },
 ] as const satisfies readonly Setting[]
 

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { accept, refuse, systemClock } from '#kernel/index.ts'
 import type { Outcome } from '#kernel/index.ts'
 import {
@@ -12,13 +11,10 @@ import {
   recordProvenance,
   SERVING_WAITS,
 } from '#platform/index.ts'
-import type { Config, Context, Log } from '#platform/index.ts'
-import {
-  attachEmbedded,
-  hasCluster,
-  readMasterKey,
-  startEmbedded,
-} from '#platform/embedded/index.ts'
+import type { Config, Context, Database, Log } from '#platform/index.ts'
+import { attachEmbedded, hasCluster, startEmbedded } from '#platform/embedded/index.ts'
+import { resealSecrets } from '#platform/secrets/index.ts'
+import type { LoadedKey } from '#platform/secrets/index.ts'
 import { startFlagReader } from '#flags/index.ts'
 import type { FlagReader } from '#flags/index.ts'
 import { orderPlacing, orderTokens } from '#orders/index.ts'
@@ -26,15 +22,16 @@ import type { OrderPlacing, OrderTokens } from '#orders/index.ts'
 import { reviewKeys } from '#wire/index.ts'
 import type { ReviewKeys } from '#wire/index.ts'
 import { BUILD } from './build.ts'
+import { configuredKey, embeddedKey } from './load-key.ts'
 
 /** The merchant of a single shop, who never sees the word. */
 export const MERCHANT = 'main'
 
-/** A database to work on, and the master key that belongs to it. */
+/** A database to work on, and the master key that was read for it; the database has yet to admit it. */
 export type Ground = {
   readonly runtimeUrl: string
   readonly ownerUrl: string | undefined
-  readonly masterKey: Buffer
+  readonly key: LoadedKey
   readonly notice?: string
   readonly stop: () => Promise<void>
 }
@@ -75,22 +72,31 @@ export async function findGround(
   }
   const running = await attachEmbedded(config.dataDir)
   if (running.ok) {
-    const masterKey = await readMasterKey(config.dataDir)
-    return accept({ ...running.value, masterKey, stop: () => Promise.resolve() })
+    const key = await embeddedKey(config)
+    return key.ok
+      ? accept({ ...running.value, key: key.value, stop: () => Promise.resolve() })
+      : key
   }
   return embeddedGround(config)
 }
 
 async function embeddedGround(config: Config): Promise<Outcome<Ground>> {
-  const started = await startEmbedded({ dataDir: config.dataDir })
+  // A key that is named must be there and must be the one of the folder, before anything is made.
+  const named = config.masterKeyFile ? await embeddedKey(config) : undefined
+  if (named && !named.ok) return named
+  const started = await startEmbedded({ dataDir: config.dataDir, makesKey: named === undefined })
   if (!started.ok) return started
   const engine = started.value
   const { runtimeUrl, ownerUrl, notice } = engine
-  const masterKey = await readMasterKey(config.dataDir)
+  const key = named ?? (await embeddedKey(config))
+  if (!key.ok) {
+    await engine.stop()
+    return key
+  }
   return accept({
     runtimeUrl,
     ownerUrl,
-    masterKey,
+    key: key.value,
     ...(notice ? { notice } : {}),
     stop: () => engine.stop(),
   })
@@ -103,25 +109,21 @@ async function configuredGround(config: Config, runtimeUrl: string): Promise<Out
       'HOLDFAST_MASTER_KEY_FILE is needed beside HOLDFAST_DATABASE_URL.',
     )
   }
-  const masterKey = await readFile(config.masterKeyFile).catch(() => undefined)
-  if (!masterKey || masterKey.length < 32) {
-    return refuse(
-      'config_invalid',
-      'HOLDFAST_MASTER_KEY_FILE cannot be read or has fewer than 32 bytes.',
-    )
-  }
+  const key = await configuredKey(config.masterKeyFile)
+  if (!key.ok) return key
   return accept({
     runtimeUrl,
     ownerUrl: config.migrationDatabaseUrl,
-    masterKey,
+    key: key.value,
     stop: () => Promise.resolve(),
   })
 }
 
 /**
  * Opens an installation over a ground; refuses `database_schema` where it is not migrated, and
- * `lab_database` where it was created for the lab. With `isServing` whatever uses its `context` gives up
- * in time for a request to be answered (`SERVING_WAITS`).
+ * `lab_database` where it was created for the lab, and `master_key_unknown` if the key is not in force
+ * there. Here alone a key comes out of its ground, and secrets of earlier builds are sealed anew. With
+ * `isServing` whatever uses its `context` gives up in time for a request to be answered (`SERVING_WAITS`).
  */
 export async function openInstallation(
   ground: Ground,
@@ -135,6 +137,12 @@ export async function openInstallation(
     connectionsMax: options.connectionsMax ?? 20,
     ...(options.isServing === true ? SERVING_WAITS : {}),
   })
+  const admitted = await admitKey(ground, database, options.log)
+  if (!admitted.ok) {
+    await closeDatabase(database)
+    return admitted
+  }
+  const masterKey = admitted.value
   const versions = new Map<number, Promise<string>>()
   const bare = { merchant: MERCHANT, database, clock: systemClock, log: options.log }
   const flags = await startFlagReader(bare)
@@ -160,15 +168,15 @@ export async function openInstallation(
   }
   const background = { ...context, database: patientDatabase(database) }
   const statistics = keepStatistics(background.database, options.log)
-  const keys = reviewKeys(ground.masterKey)
+  const keys = reviewKeys(masterKey)
   return accept({
     context,
     background,
     runtimeUrl: ground.runtimeUrl,
     flags,
-    masterKey: ground.masterKey,
+    masterKey,
     reviewKeys: keys,
-    tokens: orderTokens(ground.masterKey),
+    tokens: orderTokens(masterKey),
     placing: orderPlacing({ context, flags, reviewKey: keys.signing }),
     close: async () => {
       await flags.stop()
@@ -176,4 +184,15 @@ export async function openInstallation(
       await closeDatabase(database)
     },
   })
+}
+
+async function admitKey(ground: Ground, database: Database, log: Log): Promise<Outcome<Buffer>> {
+  try {
+    const admitted = await ground.key.admit(database, MERCHANT)
+    if (admitted.ok) await resealSecrets(database, admitted.value, { merchant: MERCHANT, log })
+    return admitted
+  } catch (fault) {
+    await closeDatabase(database)
+    throw fault
+  }
 }

@@ -1,7 +1,6 @@
 export { attachEmbedded } from './attach-embedded.ts'
 export { hasCluster, prepareDataDir } from './data-home.ts'
 export { replaceFile } from './durable-file.ts'
-export { readMasterKey } from './secrets.ts'
 export { startEmbedded } from './start-embedded.ts'
 export type { EmbeddedPostgres } from './start-embedded.ts'
 export { startThrowaway } from './throwaway-cluster.ts'

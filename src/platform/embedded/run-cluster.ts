@@ -23,6 +23,8 @@ export type StartOptions = {
   readonly dataDir: string
   /** Loopback TCP even where a Unix socket would do, for tools that know nothing else. */
   readonly forceTcp?: boolean
+  /** False if the master key is kept elsewhere: then none is made beside the cluster. */
+  readonly makesKey?: boolean
   readonly log?: (line: string) => void
 }
 
@@ -53,7 +55,8 @@ export async function runCluster(
   if (!cleared.ok) return cleared
   await removeDrafts(place)
   const hasCluster = (await unlessMissing(stat(join(place.cluster, 'PG_VERSION')))) !== undefined
-  const passwords = await ensureSecrets(place.dataDir, hasCluster ? place.cluster : undefined)
+  const existing = hasCluster ? place.cluster : undefined
+  const passwords = await ensureSecrets(place.dataDir, existing, options.makesKey)
   if (!passwords.ok) return passwords
   if (!hasCluster) {
     log('Making the PostgreSQL cluster')

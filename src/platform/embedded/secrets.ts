@@ -19,13 +19,15 @@ const MASTER_KEY_BYTES = 32
 /**
  * Reads the passwords and checks the master key; both are made once, mode 0600, before the cluster.
  * Beside a cluster that exists a lost one is refused: a new key could not open what the old one sealed.
+ * No key is made where `makesKey` is false: then `HOLDFAST_MASTER_KEY_FILE` names one.
  */
 export async function ensureSecrets(
   dataDir: string,
   existingCluster: string | undefined,
+  makesKey = true,
 ): Promise<Outcome<Passwords>> {
   for (const [name, make] of [
-    ['master.key', () => randomBytes(MASTER_KEY_BYTES)],
+    ...(makesKey ? ([['master.key', () => randomBytes(MASTER_KEY_BYTES)]] as const) : []),
     ['secrets.json', newPasswords],
   ] as const) {
     const path = join(dataDir, name)
@@ -33,11 +35,11 @@ export async function ensureSecrets(
     if (existingCluster !== undefined)
       return refuse(
         'database_unavailable',
-        `${path} is missing, but its database exists. Put the file back, or move ${existingCluster} away to begin anew.`,
+        `${path} is missing, but its database exists. Put the file back${name === 'master.key' ? ', name it by HOLDFAST_MASTER_KEY_FILE' : ''}, or move ${existingCluster} away to begin anew.`,
       )
     await createFile(path, make())
   }
-  await readMasterKey(dataDir)
+  if (makesKey) await readMasterKey(dataDir)
   return accept(await readPasswords(dataDir))
 }
 

@@ -1,8 +1,9 @@
+import { refuse, RefusedError } from '#kernel/index.ts'
 import { change, many, maybe, read } from '../database/database.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { statement } from '../database/statement.ts'
 import type { RowOf } from '../database/statement.ts'
-import { openSecret, sealSecret } from '../webhooks/seal-secret.ts'
+import { masterKeyId, openSecret, sealSecret } from '../webhooks/seal-secret.ts'
 
 /**
  * Whose secrets: `shipco|dispatch`, `subscription|whs_…`. The name is part of what each ciphertext is
@@ -34,12 +35,15 @@ const selectLive = statement({
      limit 2`,
 })
 
+// A process that runs on after its key was retired seals nothing with it any more.
 const insertSecret = statement({
   name: 'platform.insert_secret',
-  params: { merchant: 'text', owner: 'text', number: 'int4', sealed: 'bytea' },
+  params: { merchant: 'text', owner: 'text', number: 'int4', sealed: 'bytea', key: 'text' },
   text: `
     insert into platform.secret (merchant_id, owner, number, sealed)
-    values ($merchant, $owner, $number, $sealed)`,
+    select $merchant, $owner, $number, $sealed
+     where not exists (select from platform.master_key)
+        or exists (select from platform.master_key where id = $key and retired_at is null)`,
 })
 
 const selectStates = statement({
@@ -81,7 +85,10 @@ const recordUse = statement({
 /** What is known of a secret but the secret itself. Times are of the database. */
 export type SecretState = RowOf<typeof selectStates.row>
 
-/** Seals a secret under the master key and keeps it; the caller tells it once, and nobody can again. */
+/**
+ * Seals a secret under the master key and keeps it; the caller tells it once, and nobody can again. Throws
+ * the refusal `master_key_unknown` if the key is no longer in force.
+ */
 export async function addSecret(
   tx: Transaction,
   masterKey: Uint8Array,
@@ -89,7 +96,14 @@ export async function addSecret(
 ): Promise<void> {
   const { merchant, owner, number, secret } = place
   const sealed = sealSecret(masterKey, placeText(place), secret)
-  await change(tx, insertSecret, { merchant, owner, number, sealed })
+  const key = masterKeyId(masterKey)
+  if ((await change(tx, insertSecret, { merchant, owner, number, sealed, key })) === 1) return
+  throw new RefusedError(
+    refuse(
+      'master_key_unknown',
+      `The master key ${key} is no longer in force: nothing is sealed with it.`,
+    ).refusal,
+  )
 }
 
 /** The secrets that sign and verify now, newest first: one, or two while a rotation overlaps. */
@@ -140,5 +154,6 @@ const opened = (
     secret: openSecret(masterKey, placeText({ ...owner, number }), sealed),
   }))
 
-const placeText = (place: SecretOwner & { readonly number: number }): string =>
+/** What a ciphertext is bound to: its row. */
+export const placeText = (place: SecretOwner & { readonly number: number }): string =>
   `${place.merchant}|${place.owner}|${place.number}`
