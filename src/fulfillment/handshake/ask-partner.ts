@@ -7,7 +7,7 @@ import type { HandshakeAnswer } from './judge-handshake.ts'
 /** The longest wait for one answer, in milliseconds. */
 export const HANDSHAKE_MAX_MS = 2_000
 
-/** Pages of one handshake: what was never sent before them is far behind, and a comparison is due instead. */
+/** Pages of one handshake. A longer list proves nothing by its absence: the lane stays shut and is asked again. */
 const PAGES_MAX = 20
 
 /**
@@ -35,7 +35,8 @@ export async function askPartner(
     if (page.value.next === null) return { kind: 'lists', entries, ...header }
     cursor = page.value.next
   }
-  return { kind: 'lists', entries }
+  // The rest is unread, so what was read cannot clear the lane; it can still prove our books older.
+  return { kind: 'lists', entries, isCut: true }
 }
 
 async function inTime<T>(answer: Promise<T>): Promise<T | undefined> {

@@ -45,6 +45,16 @@ test('an entry that is not in our books shows that they are older', () => {
   expect(kindOf(lists([entry(11)]), { nextSequence: 12 })).toBe('older')
 })
 
+test('a list that goes on beyond what was read opens nothing, and can still show that our books are older', () => {
+  const cut = (entries: readonly ReturnType<typeof entry>[]): HandshakeAnswer => ({
+    kind: 'lists',
+    entries,
+    isCut: true,
+  })
+  expect(kindOf(cut([entry(9), entry(10)]))).toBe('no_answer')
+  expect(kindOf(cut([entry(11)]))).toBe('older')
+})
+
 test('an entry counts only under the key of our merchant, this partner, its batch and its revision', () => {
   const other = keyOf('btc_11', 'packlogic')
   const unknownKeys = new Set([other, keyOf('btc_12')])

@@ -3,7 +3,13 @@ import type { ManifestEntry } from '../reconcile/ask-manifest.ts'
 
 /** What a partner answered. `seen` is its `Holdfast-Sequence-Seen`, where it sends one. */
 export type HandshakeAnswer =
-  | { readonly kind: 'lists'; readonly entries: readonly ManifestEntry[]; readonly seen?: number }
+  | {
+      readonly kind: 'lists'
+      readonly entries: readonly ManifestEntry[]
+      readonly seen?: number
+      /** True if the list goes on beyond what was read. */
+      readonly isCut?: boolean
+    }
   | { readonly kind: 'no_lists'; readonly seen?: number }
   | { readonly kind: 'no_answer'; readonly code: string }
 
@@ -48,6 +54,9 @@ export function judgeHandshake(
     const upto = Math.max(seen, ...entries.map((one) => one.sequence))
     if (!books.hasDispatches && last === 0) return { kind: 'foreign_past', upto }
     return entries.length > 0 ? { kind: 'older', entries } : { kind: 'ahead', seen }
+  }
+  if (answer.kind === 'lists' && answer.isCut === true) {
+    return { kind: 'no_answer', code: 'the list is longer than one handshake reads' }
   }
   return answer.kind === 'lists' || answer.seen !== undefined
     ? { kind: 'open' }
