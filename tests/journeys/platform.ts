@@ -56,9 +56,11 @@ export function removeDataDir(dataDir: string): Promise<void> {
 export async function startPlatform(
   dataDir: string,
   args: readonly string[] = [],
+  settings: Readonly<Record<string, string>> = {},
+  bin: string = BIN,
 ): Promise<Platform> {
-  const child = spawn(process.execPath, [BIN, 'up', ...args], {
-    env: environmentOf(dataDir),
+  const child = spawn(process.execPath, [bin, 'up', ...args], {
+    env: { ...environmentOf(dataDir), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
@@ -89,8 +91,12 @@ export async function startPlatform(
 }
 
 /** Runs one command to its end. */
-export async function holdfast(dataDir: string, args: readonly string[]): Promise<Finished> {
-  const child = spawn(process.execPath, [BIN, ...args], {
+export async function holdfast(
+  dataDir: string,
+  args: readonly string[],
+  bin: string = BIN,
+): Promise<Finished> {
+  const child = spawn(process.execPath, [bin, ...args], {
     env: environmentOf(dataDir),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
