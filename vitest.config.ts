@@ -54,15 +54,6 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'upgrade',
-          include: ['tests/upgrade/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 400_000,
-          sequence: { groupOrder: 7 },
-        },
-      },
-      {
-        test: {
           name: 'walk',
           include: ['tests/walk/**/*.test.ts'],
           testTimeout: 3_600_000,

@@ -57,9 +57,8 @@ export async function startPlatform(
   dataDir: string,
   args: readonly string[] = [],
   settings: Readonly<Record<string, string>> = {},
-  bin: string = BIN,
 ): Promise<Platform> {
-  const child = spawn(process.execPath, [bin, 'up', ...args], {
+  const child = spawn(process.execPath, [BIN, 'up', ...args], {
     env: { ...environmentOf(dataDir), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -91,12 +90,8 @@ export async function startPlatform(
 }
 
 /** Runs one command to its end. */
-export async function holdfast(
-  dataDir: string,
-  args: readonly string[],
-  bin: string = BIN,
-): Promise<Finished> {
-  const child = spawn(process.execPath, [bin, ...args], {
+export async function holdfast(dataDir: string, args: readonly string[]): Promise<Finished> {
+  const child = spawn(process.execPath, [BIN, ...args], {
     env: environmentOf(dataDir),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
